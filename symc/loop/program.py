@@ -1,0 +1,295 @@
+"""Programs: buffers and a flat list of steps. What the machine does, in order.
+
+Sizes are int64 expressions in the program's scalar context. Their ``size`` leaves are
+
+``("dim", b, k)``   length of axis k of buffer b; b is an input, shared or data-dependent buffer
+``("val", b)``      value of the 0-d integer buffer b
+
+A leaf is *early* if it can be had before the first step (inputs and shared containers), else it
+is data-dependent and may be used only after the step that writes its buffer.
+
+One :class:`Program` is one variant of a function: its `guards` (equal lengths, mostly) hold for
+the calls that it serves; for a call that fails a guard another variant is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..scalar.expr import Context, Expr
+from .kernel import Kernel
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A value of the program.
+
+    Attributes
+    ----------
+    id : int
+    dtype : str
+        A dtype name, or ``"object"`` for Python objects (held in object slots, D7).
+    shape : tuple of Expr
+    kind : {"input", "shared", "const", "temp", "output", "update", "view", "dynamic", "object"}
+        ``temp`` lives in the arena; ``output`` and ``update`` in fresh arrays that leave the
+        function; ``view`` shares the storage of `base`; ``dynamic`` is storage whose size is not
+        known before its step has run (the step allocates it); ``object`` is a Python reference.
+    position : int
+        Which input, shared container, constant or output it is.
+    contiguous : bool
+        True where the storage is known to be C-contiguous.
+    base : int or None
+        For a view, the buffer that owns the storage.
+    slot : int or None
+        For ``temp``: its arena slot, given by the planner; buffers in one slot share memory.
+        An ``output``/``update`` buffer may take over an input's or temp's storage: see `alias_of`.
+    alias_of : int or None
+        Buffer whose storage this one takes over (in-place), proved by the planner.
+    data : object
+        For ``const``: the array (or any object for kind ``object``).
+    origin : tuple
+        The Apply nodes it stands for (opaque here; used for messages and printing).
+    """
+
+    id: int
+    dtype: str
+    shape: tuple[Expr, ...]
+    kind: str
+    position: int = -1
+    contiguous: bool = True
+    base: int | None = None
+    slot: int | None = None
+    alias_of: int | None = None
+    data: Any = None
+    origin: tuple[Any, ...] = ()
+    name: str | None = None
+
+
+@dataclass(eq=False)
+class Step:
+    """Base of all steps; `origin` are the Apply nodes it computes, `fallible` if it may fail."""
+
+    origin: tuple[Any, ...] = field(default=(), kw_only=True)
+    fallible: bool = field(default=False, kw_only=True)
+
+    def reads(self) -> tuple[int, ...]:
+        """Ids of buffers read."""
+        return ()
+
+    def writes(self) -> tuple[int, ...]:
+        """Ids of buffers written."""
+        return ()
+
+
+@dataclass(eq=False)
+class KernelStep(Step):
+    """Run `kernel` with `bind[operand key] = buffer id`."""
+
+    kernel: Kernel
+    bind: dict[str, int]
+
+    def reads(self) -> tuple[int, ...]:
+        return tuple(
+            dict.fromkeys(self.bind[o.key] for o in self.kernel.operands if "r" in o.access)
+        )
+
+    def writes(self) -> tuple[int, ...]:
+        return tuple(
+            dict.fromkeys(self.bind[o.key] for o in self.kernel.operands if "w" in o.access)
+        )
+
+
+@dataclass(eq=False)
+class LoopStep(Step):
+    """Run statements of the loop language written by an op (:class:`symc.loop.ir.Nest`)."""
+
+    nest: Any
+    bind: dict[str, int]
+
+    def reads(self) -> tuple[int, ...]:
+        return tuple(
+            dict.fromkeys(self.bind[o.key] for o in self.nest.operands if "r" in o.access)
+        )
+
+    def writes(self) -> tuple[int, ...]:
+        return tuple(
+            dict.fromkeys(self.bind[o.key] for o in self.nest.operands if "w" in o.access)
+        )
+
+
+@dataclass(eq=False)
+class RoutineStep(Step):
+    """Call the library routine `name` (contract in :mod:`symc.loop.routines`).
+
+    Attributes
+    ----------
+    name : str
+        ``"gemm"``, ``"gemv"``, ``"ger"``, ``"batched_gemm"``, ...
+    inputs : tuple of int
+        Operand buffers read.
+    output : int
+        Buffer written; with `accumulate` it is read and updated.
+    params : dict
+        Static parameters and size expressions by name, e.g. alpha/beta given as numbers or as the
+        id of a 0-d buffer.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    output: int
+    params: dict[str, Any] = field(default_factory=dict)
+    accumulate: bool = False
+
+    def reads(self) -> tuple[int, ...]:
+        return (*self.inputs, self.output) if self.accumulate else self.inputs
+
+    def writes(self) -> tuple[int, ...]:
+        return (self.output,)
+
+
+@dataclass(eq=False)
+class ForeignStep(Step):
+    """Call Python: ``call(list of values) -> list of values`` over the buffers' arrays.
+
+    Outputs of kind ``dynamic`` or ``object`` take whatever comes back; others are copied into.
+    ``key`` is stable text that identifies the op for fingerprints; code is not rendered from it.
+    """
+
+    call: Any
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    key: str = ""
+
+    def reads(self) -> tuple[int, ...]:
+        return self.inputs
+
+    def writes(self) -> tuple[int, ...]:
+        return self.outputs
+
+
+@dataclass(eq=False)
+class ViewStep(Step):
+    """`target` becomes a strided view of `source`; no data moves.
+
+    ``stride(target axis d) = sum_k coeff * stride(source axis k)`` with at most one pair per axis
+    for plain views; ``axes[d] = (source axis or None, step Expr)`` and ``offset[k]`` is the start
+    index along source axis k.
+    """
+
+    target: int
+    source: int
+    axes: tuple[tuple[int | None, Expr], ...]
+    offset: tuple[Expr, ...]
+
+    def reads(self) -> tuple[int, ...]:
+        return (self.source,)
+
+    def writes(self) -> tuple[int, ...]:
+        return (self.target,)
+
+
+@dataclass(eq=False)
+class ReshapeViewStep(Step):
+    """`target` is the C-contiguous buffer `source` seen with another shape."""
+
+    target: int
+    source: int
+
+    def reads(self) -> tuple[int, ...]:
+        return (self.source,)
+
+    def writes(self) -> tuple[int, ...]:
+        return (self.target,)
+
+
+@dataclass(eq=False)
+class CopyStep(Step):
+    """Copy `source` into the contiguous `target`, element by element."""
+
+    target: int
+    source: int
+
+    def reads(self) -> tuple[int, ...]:
+        return (self.source,)
+
+    def writes(self) -> tuple[int, ...]:
+        return (self.target,)
+
+
+@dataclass(eq=False)
+class CheckStep(Step):
+    """Fail with `error` unless the boolean size expression `condition` holds.
+
+    Attributes
+    ----------
+    condition : Expr
+    error : str
+        Name of the error family (``"shape"``, ``"index"``, ``"assert"``, ``"value"``, ...).
+    message : str
+        Text with ``{0}``, ``{1}`` for the values of `shown`.
+    shown : tuple of Expr
+    """
+
+    condition: Expr
+    error: str
+    message: str
+    shown: tuple[Expr, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.fallible = True
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A condition under which this variant is right; violated guards ask for another variant."""
+
+    condition: Expr
+    origin: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A range of the arena: `bytes` long, live from step `first` to step `last` inclusive."""
+
+    bytes: Expr
+    first: int
+    last: int
+
+
+@dataclass(eq=False)
+class Program:
+    """One variant of a function.
+
+    Attributes
+    ----------
+    ctx : Context
+    buffers : list of Buffer
+        Indexed by id.
+    inputs, shared, outputs, updates : list of int
+        Buffer ids by position. ``updates`` is a list of (shared position, buffer id); if the
+        buffer's storage is the container's own (`alias_of`), the update is in place, else the
+        fresh array replaces the container's value when everything has succeeded.
+    guards : list of Guard
+        Over early sizes.
+    checks : list of CheckStep
+        User errors over early sizes; run before anything is written.
+    steps : list of Step
+    slots : list of Slot
+    """
+
+    ctx: Context
+    buffers: list[Buffer] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    shared: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    updates: list[tuple[int, int]] = field(default_factory=list)
+    guards: list[Guard] = field(default_factory=list)
+    checks: list[CheckStep] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
+
+    def early_leaf(self, leaf: Expr) -> bool:
+        """Whether a ``size`` leaf can be evaluated before the first step."""
+        buffer = self.buffers[leaf.payload[1]]
+        return buffer.kind in ("input", "shared", "const")

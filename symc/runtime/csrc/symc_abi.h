@@ -1,0 +1,95 @@
+/* The contract between compiled programs and the call path.
+ *
+ * A compiled program is one shared object that exports
+ *
+ *     const int   symc_abi_version;            must equal SY_ABI_VERSION
+ *     int  symc_prologue(sy_call *c);          sizes, guards, checks; writes nothing else
+ *     int  symc_body(sy_call *c);              runs the steps
+ *
+ * The caller fills `in` (inputs, then shared containers, then constants), calls the prologue,
+ * which evaluates every early size into `size`, output shapes into `out[k].n`, the byte length of
+ * every arena slot into `slot_bytes` and an estimate of the work; then allocates the output arrays
+ * (C-contiguous) and the arena, lays the slots out and calls the body, without the GIL when the
+ * work is worth it. Nothing in here includes Python.h, so programs build without its headers.
+ */
+#ifndef SYMC_ABI_H
+#define SYMC_ABI_H
+#include <stdint.h>
+
+#define SY_ABI_VERSION 1
+#define SY_ALIGN 64 /* alignment in bytes of the arena, of slots and of output memory */
+
+enum { SY_OK = 0, SY_GUARD = 1, SY_ERROR = 2 };
+
+/* One array: element strides, not bytes. `n` and `s` have `ndim` entries. `object` is a borrowed
+ * PyObject* for object operands and for arrays that Python owns. */
+typedef struct {
+  char *data;
+  int64_t *n;
+  int64_t *s;
+  void *object;
+} sy_value;
+
+/* What went wrong: `where` is the number of a check (prologue) or step (body), `a..d` are integers
+ * for the message (offending index, length, sizes). Code SY_E_PYTHON: the exception is set aside by
+ * the callee and re-raised by the caller. */
+enum {
+  SY_E_CHECK = 1,  /* check number `where` failed, values in v[] */
+  SY_E_INDEX = 2,  /* index v[0] out of bounds for length v[1], step `where`, tag v[2] */
+  SY_E_PYTHON = 3, /* a Python step raised */
+  SY_E_MEMORY = 4, /* allocation failed */
+  SY_E_VALUE = 5   /* other run-time error of step `where`, reason code v[0] */
+};
+typedef struct {
+  int32_t code;
+  int32_t where;
+  int64_t v[8];
+} sy_error;
+
+typedef struct sy_call sy_call;
+
+/* body of a parallel loop: chunks [first, last) of the range, by thread number `thread` */
+typedef void (*sy_task)(void *context, int64_t first, int64_t last, int thread);
+
+typedef struct {
+  /* Run task over `chunks` chunks on at most `threads` threads; returns when all are done. */
+  void (*parallel)(sy_task task, void *context, int64_t chunks, int threads);
+  /* Run Python step number `step` (GIL taken inside); values are described by the caller's static
+   * table; outputs of unknown size get data, n, s and object filled in. Returns SY_OK/SY_ERROR. */
+  int (*foreign)(sy_call *c, int32_t step, sy_value *const *args, int32_t nin, int32_t nout);
+  /* Memory for a buffer whose size was not known before; freed when the call ends. */
+  char *(*alloc)(sy_call *c, int64_t bytes);
+  /* Scratch private to a thread, at least `bytes` long, valid until its next request. */
+  char *(*scratch)(int thread, int64_t bytes);
+  /* Record the first error (thread safe); later ones are ignored. Returns SY_ERROR. */
+  int (*fail)(sy_call *c, int32_t code, int32_t where, const int64_t *v, int32_t nv);
+  /* BLAS by Fortran calling convention, looked up by index SY_BLAS_*; filled in lazily. */
+  void **blas;
+  /* Number of threads that may be used now (OMP_NUM_THREADS, affinity, configuration). */
+  int (*threads)(void);
+} sy_api;
+
+enum {
+  SY_BLAS_SGEMM, SY_BLAS_DGEMM, SY_BLAS_CGEMM, SY_BLAS_ZGEMM,
+  SY_BLAS_SGEMV, SY_BLAS_DGEMV, SY_BLAS_CGEMV, SY_BLAS_ZGEMV,
+  SY_BLAS_SGER, SY_BLAS_DGER, SY_BLAS_CGERU, SY_BLAS_ZGERU,
+  SY_BLAS_SDOT, SY_BLAS_DDOT,
+  SY_BLAS_COUNT
+};
+
+struct sy_call {
+  const sy_api *api;
+  sy_value *in;         /* inputs, shared containers, constants, in this order */
+  sy_value *out;        /* outputs, then updates that do not happen in place */
+  int64_t *size;        /* early sizes, written by the prologue, read by the body */
+  int64_t *slot_bytes;  /* written by the prologue */
+  int64_t *slot_offset; /* bytes from `arena`, written by the caller */
+  char *arena;
+  double work;          /* estimated nanoseconds of one thread, written by the prologue */
+  int threads;          /* set by the caller before the body */
+  int32_t failed;       /* set by `fail`; programs test it after fallible steps */
+  sy_error error;
+  void *frame;          /* the caller's own */
+};
+
+#endif
