@@ -18,7 +18,8 @@ Python int or float with float, complex    that precision
 Python float alone or with integer, bool   floatX
 Python complex                             complex, in the precision a float would get
 integer / integer, exp(integer)            floatX
-mean, var, std                             integer or bool: floatX; else unchanged
+mean                                       integer or bool: floatX; else unchanged
+var, std                                   as mean; of complex numbers: the real dtype
 sum, prod                                  bool and integers: int64 or uint64; else unchanged
 cumsum, cumprod                            as sum
 =========================================  ==================================================
@@ -289,14 +290,18 @@ def _upcast(dtypes: tuple[str, ...], policy: str, floatX: str) -> str:
     if not dtypes:
         raise DTypeError("upcast needs at least one dtype")
     names = [canonical(dtype) for dtype in dtypes]
-    result = np.result_type(*(DTYPES[name].numpy for name in names)).name
+    result = _numpy_promotion(names)
     if policy == "custom" or not is_continuous(result):
         return result
     given = [name for name in names if is_continuous(name)]
-    inexact = np.result_type(*(DTYPES[name].numpy for name in given)).name if given else None
+    inexact = _numpy_promotion(given) if given else None
     if result == inexact:
         return result
     return _no_wider(result, inexact, floatX)
+
+
+def _numpy_promotion(names: list[str]) -> str:
+    return str(np.result_type(*(DTYPES[name].numpy for name in names)).name)
 
 
 def _no_wider(result: str, inexact: str | None, floatX: str) -> str:
@@ -539,7 +544,9 @@ def var_dtype(dtype: str, ddof: int = 0, *, policy: str | None = None) -> str:
     """Return the dtype of a variance or standard deviation with `ddof` lost degrees of freedom."""
     policy = policy or config.cast_policy
     result = mean_dtype(dtype, policy=policy)
-    return _WIDE_VAR.get(result, result) if policy == "custom" and ddof else result
+    if policy == "custom":
+        return _WIDE_VAR.get(result, result) if ddof else result
+    return real_dtype_of(result)
 
 
 def cumulative_dtype(dtype: str, *, policy: str | None = None) -> str:
