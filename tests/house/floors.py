@@ -1,0 +1,45 @@
+"""The floors of the house: which part of symc may import which."""
+
+from __future__ import annotations
+
+FLOOR_0 = ("errors", "flags", "config", "dtypes", "util")
+GRAPH_SIDE = (*FLOOR_0, "graph", "scalar", "loop", "array", "autodiff", "ops", "rewrite")
+MACHINE_SIDE = ("lower", "codegen", "runtime")
+USER_LEVEL = ("gradient", "printing", "tensor", "sparse", "doctor", "demo", "bench", "cli")
+UP_TO_COMPILE = (*GRAPH_SIDE, *MACHINE_SIDE, "compile")
+
+# What code outside of symc may use, and so the packages that are written as a user would.
+PUBLIC = ("", "errors", "config", "gradient", "printing", "tensor", "sparse")
+
+# top-level module or package -> the others it may import ("" is symc/__init__.py)
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    **{name: FLOOR_0[:i] for i, name in enumerate(FLOOR_0)},
+    "graph": FLOOR_0,
+    "scalar": FLOOR_0,
+    "loop": (*FLOOR_0, "scalar"),
+    "array": (*FLOOR_0, "graph", "scalar"),
+    "autodiff": (*FLOOR_0, "graph"),
+    "ops": (*FLOOR_0, "graph", "scalar", "loop", "array", "autodiff"),
+    "rewrite": (*FLOOR_0, "graph", "scalar", "loop", "array", "autodiff", "ops"),
+    "lower": (*FLOOR_0, "graph", "scalar", "loop"),
+    "codegen": (*FLOOR_0, "scalar", "loop"),
+    "runtime": (*FLOOR_0, "scalar", "loop", "codegen"),
+    "compile": (*GRAPH_SIDE, *MACHINE_SIDE),
+    **{name: (*UP_TO_COMPILE, *USER_LEVEL[:i]) for i, name in enumerate(USER_LEVEL)},
+    "nn": PUBLIC,
+    "learn": (*PUBLIC, "nn"),
+    "compat": (*PUBLIC, "nn"),
+    "": (*UP_TO_COMPILE, *USER_LEVEL),
+    "__main__": ("cli",),
+    "symc_cuda": (*FLOOR_0, "scalar", "loop", "codegen", "runtime"),
+}
+
+# Third-party modules that a function may import when it runs, and why.
+LATE_IMPORTS = {
+    "scipy": "scipy.linalg and scipy.special take a quarter of a second to import",
+    "matplotlib": "only the demo draws",
+    "sklearn": "only the demo loads digits",
+    "rich": "only the demo shows progress",
+    "pydot": "optional: drawing graphs",
+    "pycuda": "optional: the GPU",
+}
