@@ -1,0 +1,285 @@
+"""From what the user passed to ``function`` to one closed graph.
+
+The user's graph is copied; ``givens`` are substituted; shared variables are found and keyed by
+their *container* (D4), so that several variables on one container become one; default updates are
+collected from the graph as given, before any rewrite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import MissingInputError, UpdateError, UpdateTypeError, user_message
+from ..graph.node import Apply, Constant, SharedVariable, Variable
+from ..graph.trace import user_line
+from ..graph.walk import graph_inputs, toposort
+from .inputs import In
+
+
+@dataclass
+class Closed:
+    """A graph whose leaves are its inputs, shared containers and constants.
+
+    Attributes
+    ----------
+    inputs : list of Variable
+        Copies of the user's input variables, one per explicit input, in order.
+    shared : list of SharedVariable
+        The user's shared variables, one per container, in order of first use.
+    shared_copies : list of Variable
+        What stands for them in the graph.
+    outputs : list of Variable
+    updates : list of (int, Variable)
+        Position in `shared` and the new value.
+    originals : dict
+        From a copied Apply node to the user's.
+    """
+
+    inputs: list[Variable]
+    shared: list[SharedVariable]
+    shared_copies: list[Variable]
+    outputs: list[Variable]
+    updates: list[tuple[int, Variable]]
+    originals: dict[Apply, Apply] = field(default_factory=dict)
+
+
+def update_pairs(updates: Any) -> list[tuple[Any, Any]]:
+    """The (shared variable, expression) pairs of a dict, a list or an OrderedUpdates."""
+    if updates is None:
+        return []
+    items = updates.items() if isinstance(updates, Mapping) else updates
+    pairs = []
+    for item in items:
+        if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 2:
+            raise UpdateError(
+                user_message(
+                    "each update must be a pair (shared variable, new expression)",
+                    got=repr(item),
+                    hint="pass a list of pairs or a dict",
+                )
+            )
+        pairs.append((item[0], item[1]))
+    return pairs
+
+
+class Collector:
+    """Copies graphs with replacements, noting shared variables on the way."""
+
+    def __init__(
+        self,
+        givens: Iterable[tuple[Variable, Variable]],
+        swap: Mapping[SharedVariable, SharedVariable],
+    ) -> None:
+        self.swap = {id(old.container): new for old, new in swap.items()}
+        self.memo: dict[Variable, Variable] = {}
+        self.containers: dict[int, int] = {}
+        self.shared: list[SharedVariable] = []
+        self.copies: list[Variable] = []
+        self.originals: dict[Apply, Apply] = {}
+        self.givens = dict(givens)
+
+    def shared_position(self, variable: SharedVariable) -> int:
+        """Position of the container under `variable`, which is added when new."""
+        variable = self.swap.get(id(variable.container), variable)
+        key = id(variable.container)
+        if key not in self.containers:
+            self.containers[key] = len(self.shared)
+            self.shared.append(variable)
+            copy = variable.type.make_variable(variable.name)
+            copy.tag = variable.tag
+            self.copies.append(copy)
+        return self.containers[key]
+
+    def copy(self, variable: Variable) -> Variable:
+        """The copy of `variable` and of everything below it that is not copied yet."""
+        memo = self.memo
+        stack: list[Variable] = [variable]
+        while stack:
+            var = stack[-1]
+            if var in memo:
+                stack.pop()
+                continue
+            given = self.givens.get(var)
+            if given is not None and given is not var:
+                if given in memo:
+                    memo[var] = memo[given]
+                    stack.pop()
+                else:
+                    stack.append(given)
+                continue
+            if var.owner is None:
+                memo[var] = self._leaf(var)
+                stack.pop()
+                continue
+            node = var.owner
+            waiting = [i for i in reversed(node.inputs) if i not in memo]
+            if waiting:
+                stack.extend(waiting)
+                continue
+            copied = node.clone_with_new_inputs([memo[i] for i in node.inputs])
+            self.originals[copied] = node
+            memo.update(zip(node.outputs, copied.outputs, strict=True))
+        return memo[variable]
+
+    def _leaf(self, var: Variable) -> Variable:
+        if isinstance(var, SharedVariable):
+            return self.copies[self.shared_position(var)]
+        return var
+
+
+def close(
+    specs: Sequence[In],
+    outputs: Sequence[Variable],
+    updates: Any,
+    givens: Any,
+    no_default_updates: Any,
+    *,
+    strict: bool = True,
+    swap: Mapping[SharedVariable, SharedVariable] | None = None,
+) -> Closed:
+    """Make the closed graph of a function.
+
+    Parameters
+    ----------
+    specs : sequence of In
+        The explicit inputs.
+    outputs : sequence of Variable
+    updates : pairs, dict or OrderedUpdates
+    givens : pairs or dict
+    no_default_updates : bool or list of SharedVariable
+    strict : bool
+        Whether a replacement must have the type of what it replaces.
+    swap : dict, optional
+        Shared variables to use instead of others, by container.
+
+    Raises
+    ------
+    MissingInputError
+        If a leaf is neither an input, nor shared, nor constant.
+    UpdateError, UpdateTypeError
+        If two updates go to one container, or an update has another type.
+    """
+    collector = Collector(_givens(givens, strict), swap or {})
+    inputs = []
+    for spec in specs:
+        variable = spec.variable
+        if isinstance(spec.value, SharedVariable) and spec.implicit:
+            collector.memo[variable] = collector.copies[collector.shared_position(spec.value)]
+            continue
+        copy = variable.type.make_variable(variable.name)
+        copy.tag = variable.tag
+        static = getattr(variable, "static_shape", None)
+        if static is not None:
+            copy.static_shape = static
+        collector.memo[variable] = copy
+        inputs.append(copy)
+    copied = [collector.copy(o) for o in outputs]
+    pairs = _updates(collector, update_pairs(updates), no_default_updates)
+    closed = Closed(
+        inputs, collector.shared, collector.copies, copied, pairs, collector.originals
+    )
+    _check_leaves(closed)
+    return closed
+
+
+def _givens(givens: Any, strict: bool) -> list[tuple[Variable, Variable]]:
+    pairs = []
+    for old, new in update_pairs(givens):
+        if not isinstance(old, Variable):
+            raise TypeError(
+                user_message("givens must map symbolic variables", got=f"{old!r} as a key")
+            )
+        if not isinstance(new, Variable) or strict:
+            new = old.type.filter_variable(new)
+        pairs.append((old, new))
+    return pairs
+
+
+def _updates(
+    collector: Collector, given: list[tuple[Any, Any]], no_default_updates: Any
+) -> list[tuple[int, Variable]]:
+    chosen: dict[int, Variable] = {}
+    for target, expression in given:
+        if not isinstance(target, SharedVariable):
+            raise TypeError(
+                user_message(
+                    "only shared variables can be updated",
+                    got=f"{target!r} of type {getattr(target, 'type', type(target).__name__)}",
+                    hint="make it with symc.shared(value)",
+                )
+            )
+        position = collector.shared_position(target)
+        if position in chosen:
+            raise UpdateError(
+                user_message(
+                    f"two updates for the shared variable {target}",
+                    hint="combine them into one expression",
+                )
+            )
+        chosen[position] = collector.copy(_filtered(target, expression))
+    scanned = 0
+    while scanned < len(collector.shared):
+        variable = collector.shared[scanned]
+        scanned += 1
+        default = _default_update(variable, collector, no_default_updates)
+        position = collector.shared_position(variable)
+        if default is not None and position not in chosen:
+            chosen[position] = collector.copy(_filtered(variable, default))
+    return list(chosen.items())
+
+
+def _default_update(variable: SharedVariable, collector: Collector, suppressed: Any) -> Any:
+    if suppressed is True or (
+        isinstance(suppressed, (list, tuple)) and any(variable is s for s in suppressed)
+    ):
+        return None
+    seen = (v for v in collector.memo if isinstance(v, SharedVariable))
+    same = [variable, *(v for v in seen if v.container is variable.container)]
+    for candidate in same:
+        update = getattr(candidate, "default_update", None)
+        if update is not None:
+            return update
+    return None
+
+
+def _filtered(target: SharedVariable, expression: Any) -> Variable:
+    try:
+        new: Variable = target.type.filter_variable(expression)
+        return new
+    except TypeError as error:
+        got = getattr(expression, "type", type(expression).__name__)
+        where = user_line(expression) if isinstance(expression, Variable) else None
+        raise UpdateTypeError(
+            user_message(
+                f"an update must have the type of its shared variable {target}",
+                where=where,
+                got=f"{got}",
+                expected=f"{target.type}",
+                hint="cast the expression: symc.tensor.cast(new, shared.dtype)",
+            )
+        ) from error
+
+
+def _check_leaves(closed: Closed) -> None:
+    known = {*closed.inputs, *closed.shared_copies}
+    roots = [*closed.outputs, *(new for _, new in closed.updates)]
+    for leaf in graph_inputs(roots):
+        if leaf in known or isinstance(leaf, Constant):
+            continue
+        raise MissingInputError(
+            user_message(
+                f"the graph depends on the variable {leaf}, which is not an input of the function",
+                where=user_line(leaf),
+                got=f"{leaf} of type {leaf.type}, used by {_reader(leaf, roots)}",
+                hint="add it to the inputs, replace it with givens, or make it shared",
+            )
+        )
+
+
+def _reader(leaf: Variable, roots: Sequence[Variable]) -> str:
+    for node in toposort(list(roots)):
+        if leaf in node.inputs:
+            return f"{node.op}"
+    return "an output directly"

@@ -1,0 +1,480 @@
+"""``function``: from inputs and outputs to something that can be called."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..config import config
+from ..errors import ArgumentError, UnusedInputError, user_message
+from ..graph.node import SharedVariable, Variable
+from ..graph.trace import user_line
+from ..graph.walk import graph_inputs
+from .collect import Closed, close, update_pairs
+from .executors import make_executor
+from .inputs import In, Out, as_input, as_output
+from .mode import Mode, get_mode
+
+
+class FunctionMaker:
+    """Everything that defines a function, before and after it is compiled.
+
+    Parameters
+    ----------
+    specs : sequence of In
+    outputs : Variable, Out, list, dict or None
+        As the user gave them; decides what a call returns.
+    mode : Mode
+    updates, givens, no_default_updates, strict :
+        See `function`.
+    name : str or None
+    swap : dict, optional
+        Shared variables to use instead of others, by container.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[In],
+        outputs: Any,
+        mode: Mode,
+        *,
+        updates: Any = None,
+        givens: Any = None,
+        no_default_updates: Any = False,
+        strict: bool = True,
+        name: str | None = None,
+        on_unused_input: str | None = None,
+        swap: Mapping[SharedVariable, SharedVariable] | None = None,
+    ) -> None:
+        self.specs = list(specs)
+        self.outputs_given = outputs
+        self.mode = mode
+        self.updates = update_pairs(updates)
+        self.givens = update_pairs(givens)
+        self.no_default_updates = no_default_updates
+        self.strict = strict
+        self.name = name
+        self.swap = dict(swap or {})
+        self.on_unused_input = on_unused_input or config.on_unused_input
+        self.outs, self.keys = _flat_outputs(outputs)
+        self.explicit = [s for s in self.specs if not _is_tied(s)]
+        _check_twice(self.specs)
+        self.closed = self._close()
+        self._check_unused()
+        self.executor = make_executor(self)
+
+    def _close(self) -> Closed:
+        hidden = [s.update for s in self.explicit if s.update is not None]
+        tied = [
+            (s.value, s.update) for s in self.specs if _is_tied(s) and s.update is not None
+        ]
+        return close(
+            self.specs,
+            [*(o.variable for o in self.outs), *hidden],
+            [*self.updates, *tied],
+            self.givens,
+            self.no_default_updates,
+            strict=self.strict,
+            swap=self.swap,
+        )
+
+    def _check_unused(self) -> None:
+        roots = [*self.closed.outputs, *(new for _, new in self.closed.updates)]
+        used = set(graph_inputs(roots))
+        unused = [
+            s
+            for s, v in zip(self.explicit, self.closed.inputs, strict=True)
+            if v not in used
+        ]
+        if not unused or self.on_unused_input == "ignore":
+            return
+        lines = [f"{s.variable} ({s.variable.type})" for s in unused]
+        message = user_message(
+            f"{len(unused)} input(s) of the function have no influence on what it computes",
+            where=user_line(unused[0].variable),
+            got=", ".join(lines),
+            hint="leave them out, or pass on_unused_input='ignore' (or 'warn')",
+        )
+        if self.on_unused_input == "warn":
+            warnings.warn(message, stacklevel=5)
+            return
+        raise UnusedInputError(message)
+
+    @property
+    def fgraph(self) -> Any:
+        """The graph of the program that runs (D8); read-only."""
+        return self.executor.fgraph
+
+    @property
+    def inputs(self) -> list[In]:
+        """The inputs as `In` objects."""
+        return self.specs
+
+    @property
+    def outputs(self) -> list[Out]:
+        """The outputs as `Out` objects."""
+        return self.outs
+
+    def create(self) -> Function:
+        """A function with its own default values."""
+        return Function(self)
+
+
+def _is_tied(spec: In) -> bool:
+    return spec.implicit and isinstance(spec.value, SharedVariable)
+
+
+def _check_twice(specs: Sequence[In]) -> None:
+    seen: set[Variable] = set()
+    for spec in specs:
+        if spec.variable in seen:
+            raise UnusedInputError(
+                user_message(f"the variable {spec.variable} is given twice among the inputs")
+            )
+        seen.add(spec.variable)
+
+
+def _flat_outputs(outputs: Any) -> tuple[list[Out], Any]:
+    """Outputs in a row, and how a call returns them: None, "single", "list" or the dict's keys."""
+    if outputs is None:
+        return [], None
+    if isinstance(outputs, Mapping):
+        for key in outputs:
+            if not isinstance(key, str):
+                raise AssertionError(
+                    user_message("keys of an output dict must be strings", got=repr(key))
+                )
+        keys = sorted(outputs)
+        return [as_output(outputs[k]) for k in keys], keys
+    if isinstance(outputs, (list, tuple)):
+        return [as_output(o) for o in outputs], "list"
+    return [as_output(outputs)], "single"
+
+
+class Function:
+    """A compiled function; made by :func:`function`.
+
+    Attributes
+    ----------
+    maker : FunctionMaker
+    name : str or None
+    trust_input : bool
+        Skip the checks and conversions of arguments.
+    """
+
+    def __init__(self, maker: FunctionMaker) -> None:
+        self.maker = maker
+        self.name = maker.name
+        self.trust_input = False
+        self.profile = None
+        self._executor = maker.executor
+        self._specs = maker.explicit
+        self._values: list[Any] = [_default(s) for s in self._specs]
+        self._required = sum(s.value is None for s in self._specs)
+        self._positions = {s.name: k for k, s in enumerate(self._specs) if s.name is not None}
+        self._updated = [k for k, s in enumerate(self._specs) if s.update is not None]
+        self._keys = maker.keys
+        self._simple = self._required == len(self._specs) and not self._updated
+        self._direct = self._executor.direct(maker.keys) if self._simple else None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Values of the inputs, by position or by name.
+
+        Raises
+        ------
+        TypeError
+            For missing, extra or unknown arguments, or a value of the wrong type.
+        ValueError, IndexError, ...
+            What NumPy raises for the same computation; no shared variable has changed then.
+        """
+        if self._direct is not None and not kwargs and not self.trust_input:
+            return self._direct(*args)
+        values = self._bind(args, kwargs) if kwargs or not self._simple else args
+        if len(values) != len(self._specs):
+            values = self._bind(args, kwargs)
+        results = self._executor.run(values, trust=self.trust_input)
+        if self._updated:
+            split = len(results) - len(self._updated)
+            for k, value in zip(self._updated, results[split:], strict=True):
+                self._values[k] = value
+            results = results[:split]
+        return self._wrap(results)
+
+    def _wrap(self, results: list[Any]) -> Any:
+        if self._keys is None:
+            return []
+        if self._keys == "single":
+            return results[0]
+        if self._keys == "list":
+            return list(results)
+        return dict(zip(self._keys, results, strict=True))
+
+    def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        specs = self._specs
+        takers = [k for k, s in enumerate(specs) if not s.implicit]
+        if len(args) > len(takers):
+            raise self._argument_error(
+                f"too many arguments: {len(args)} given, at most {len(takers)} taken"
+            )
+        given: dict[int, Any] = dict(zip(takers, args, strict=False))
+        for name, value in kwargs.items():
+            k = self._positions.get(name)
+            if k is None or specs[k].implicit:
+                raise self._argument_error(f"unknown argument {name!r}")
+            if k in given:
+                raise self._argument_error(f"argument {name!r} is given twice")
+            given[k] = value
+        missing = [
+            s.name or f"number {k}"
+            for k, s in enumerate(specs)
+            if k not in given and self._values[k] is None
+        ]
+        if missing:
+            raise self._argument_error(f"missing argument(s): {', '.join(map(str, missing))}")
+        return [given[k] if k in given else self._values[k] for k in range(len(specs))]
+
+    def _argument_error(self, what: str) -> ArgumentError:
+        names = [
+            f"{s.name or '<unnamed>'}: {s.variable.type}" + ("" if s.value is None else " = ...")
+            for s in self._specs
+        ]
+        return ArgumentError(
+            user_message(
+                f"function {self.name or '<unnamed>'}: {what}",
+                expected=f"({', '.join(names)})",
+            )
+        )
+
+    def _position(self, item: Any) -> int:
+        if isinstance(item, int):
+            return item
+        if isinstance(item, str) and item in self._positions:
+            return self._positions[item]
+        for k, spec in enumerate(self._specs):
+            if spec.variable is item:
+                return k
+        raise KeyError(f"the function has no input {item!r}")
+
+    def __getitem__(self, item: Any) -> Any:
+        shared = self._shared_of(item)
+        return shared.get_value() if shared is not None else self._values[self._position(item)]
+
+    def __setitem__(self, item: Any, value: Any) -> None:
+        shared = self._shared_of(item)
+        if shared is not None:
+            shared.set_value(value)
+            return
+        k = self._position(item)
+        self._values[k] = self._specs[k].variable.type.filter(value)
+
+    def _shared_of(self, item: Any) -> Any:
+        for spec in self.maker.specs:
+            if _is_tied(spec) and (spec.variable is item or spec.name == item):
+                return spec.value
+        if isinstance(item, SharedVariable):
+            return item
+        return None
+
+    @property
+    def value(self) -> Function:
+        """Access to the default values: ``f.value[x]``."""
+        return self
+
+    @property
+    def container(self) -> Function:
+        """Access to the default values, as `value`."""
+        return self
+
+    def get_shared(self) -> list[SharedVariable]:
+        """The shared variables that the function reads or updates."""
+        return list(self.maker.closed.shared)
+
+    def sync_shared(self) -> None:
+        """Wait until all shared values are up to date; they always are on a CPU."""
+
+    def free(self) -> None:
+        """Give memory that is kept between calls back; the function stays usable."""
+        self._executor.free()
+
+    def copy(
+        self,
+        share_memory: bool = False,
+        swap: Mapping[SharedVariable, SharedVariable] | None = None,
+        delete_updates: bool = False,
+        name: str | None = None,
+        profile: Any = None,
+    ) -> Function:
+        """Another function of the same graph.
+
+        Parameters
+        ----------
+        share_memory : bool, optional
+            Accepted for Theano's sake; intermediate memory is pooled for all functions anyway.
+        swap : dict, optional
+            Shared variables to use instead of those of this function.
+        delete_updates : bool, optional
+            The copy updates nothing.
+        name : str, optional
+
+        Raises
+        ------
+        TypeError
+            If a swapped variable has another type than the one it stands for.
+        """
+        del share_memory, profile
+        maker = self.maker
+        known = {id(v.container) for v in maker.closed.shared}
+        for old, new in (swap or {}).items():
+            if old.type != new.type:
+                raise TypeError(
+                    user_message(
+                        f"can't swap {old} for {new}", got=str(new.type), expected=str(old.type)
+                    )
+                )
+            if id(old.container) not in known:
+                raise ValueError(f"{old} is not a shared variable of this function")
+        return FunctionMaker(
+            [_without_update(s) for s in maker.specs] if delete_updates else maker.specs,
+            maker.outputs_given,
+            maker.mode,
+            updates=None if delete_updates else maker.updates,
+            givens=maker.givens,
+            no_default_updates=True if delete_updates else maker.no_default_updates,
+            strict=maker.strict,
+            name=name or maker.name,
+            on_unused_input="ignore",
+            swap={**maker.swap, **(swap or {})},
+        ).create()
+
+    def __copy__(self) -> Function:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        maker = self.maker
+        fields = {
+            "updates": maker.updates,
+            "givens": maker.givens,
+            "no_default_updates": maker.no_default_updates,
+            "strict": maker.strict,
+            "name": maker.name,
+            "on_unused_input": "ignore",
+            "swap": maker.swap,
+        }
+        state = {"trust_input": self.trust_input, "values": self._values}
+        return _rebuild, (maker.specs, maker.outputs_given, maker.mode, fields, state)
+
+    def debugprint_info(self) -> Any:
+        """What `debugprint` shows of this function."""
+        return self._executor.debugprint_info(self.name)
+
+    def __repr__(self) -> str:
+        return f"<symc function {self.name or ''}({', '.join(map(str, self._positions))})>"
+
+
+def _default(spec: In) -> Any:
+    if spec.value is None:
+        return None
+    if isinstance(spec.value, SharedVariable):
+        return spec.value.get_value()
+    return spec.variable.type.filter(
+        spec.value, strict=spec.strict, allow_downcast=spec.allow_downcast
+    )
+
+
+def _without_update(spec: In) -> In:
+    return In(spec.variable, name=spec.name, value=spec.value, implicit=spec.implicit)
+
+
+def _rebuild(specs: Any, outputs: Any, mode: Mode, fields: Any, state: Any) -> Function:
+    made = FunctionMaker(specs, outputs, mode, **fields).create()
+    made.trust_input = state["trust_input"]
+    made._values = state["values"]
+    return made
+
+
+def function(
+    inputs: Sequence[Any],
+    outputs: Any = None,
+    mode: Mode | str | None = None,
+    updates: Any = None,
+    givens: Any = None,
+    no_default_updates: Any = False,
+    accept_inplace: bool = False,
+    name: str | None = None,
+    rebuild_strict: bool = True,
+    allow_input_downcast: bool | None = None,
+    profile: Any = None,
+    on_unused_input: str | None = None,
+) -> Function:
+    """Compile a graph into a callable.
+
+    Parameters
+    ----------
+    inputs : list of Variable or In
+        Any variable may be an input, inner ones of the graph too.
+    outputs : Variable, Out, list or dict of them, optional
+        What a call returns: nothing, one value, a list, or a dict with the same keys.
+    mode : Mode or str, optional
+        See :class:`symc.compile.mode.Mode`.
+    updates : pairs or dict, optional
+        New values of shared variables, computed from the old ones and stored together after
+        everything has been computed.
+    givens : pairs or dict, optional
+        Replacements of variables of the graph.
+    no_default_updates : bool or list of SharedVariable, optional
+        Which default updates not to apply.
+    accept_inplace : bool, optional
+        Accepted for Theano's sake.
+    name : str, optional
+    rebuild_strict : bool, optional
+        Whether givens must keep the type of what they replace.
+    allow_input_downcast : bool or None, optional
+        Default of ``In(allow_downcast=...)``.
+    profile : object, optional
+        Accepted for Theano's sake.
+    on_unused_input : {"raise", "warn", "ignore"}, optional
+
+    Returns
+    -------
+    Function
+
+    Raises
+    ------
+    MissingInputError, UnusedInputError, UpdateError, TypeError
+        Each names the variable and the line where it was made.
+
+    Examples
+    --------
+    >>> import symc, symc.tensor as T
+    >>> x = T.dvector("x")
+    >>> f = symc.function([x], 2 * x + 1)
+    >>> f([0.0, 1.0])
+    array([1., 3.])
+    """
+    del accept_inplace, profile
+    if not isinstance(inputs, (list, tuple)):
+        raise TypeError(
+            user_message(
+                "the inputs of a function must be a list",
+                got=f"{type(inputs).__name__}: {inputs!r}",
+                hint="write function([x], ...) for one input",
+            )
+        )
+    specs = [as_input(i, allow_input_downcast) for i in inputs]
+    return FunctionMaker(
+        specs,
+        outputs,
+        get_mode(mode),
+        updates=updates,
+        givens=givens,
+        no_default_updates=no_default_updates,
+        strict=rebuild_strict,
+        name=name,
+        on_unused_input=on_unused_input,
+    ).create()

@@ -1,0 +1,204 @@
+"""Modes: which rewrites run, and what runs the result.
+
+A :class:`Mode` is a *linker* (who executes) and an *optimizer* (a selection of rewrites by name).
+
+========================================== =============================================
+linker                                     executes
+========================================== =============================================
+``native`` (also ``cvm``, ``c``, ``c|py``) one compiled C function; NumPy without a compiler
+``numpy`` (also ``py``, ``vm``)            the reference meaning of every op, node by node
+========================================== =============================================
+
+Optimizers: ``fast_run`` (``o4``, the default), ``o3`` (without ``inplace``), ``fast_compile``
+(``o1``), ``o2`` (``fast_compile`` with ``fusion``), ``stabilize`` (up to the stability rules),
+``unsafe`` (``fast_run`` with rules that may hide user errors), ``merge`` and ``None``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config import config
+from ..errors import ConfigError, user_message
+from ..rewrite.selection import PRESETS, Selection
+
+_NATIVE = ("native", "cvm", "cvm_nogc", "c|py", "c|py_nogc", "c")
+_NUMPY = ("numpy", "py", "vm", "vm_nogc")
+
+predefined_linkers: dict[str, str] = {
+    **dict.fromkeys(_NATIVE, "native"),
+    **dict.fromkeys(_NUMPY, "numpy"),
+}
+"""Theano's linker names and symc's own, each with the executor that it stands for."""
+
+predefined_optimizers: dict[str, Selection] = {
+    name: Selection(preset=name) for name in PRESETS
+}
+"""Selections of rewrites by name."""
+
+
+class Mode:
+    """How a graph is turned into a function.
+
+    Parameters
+    ----------
+    linker : str, optional
+        One of `predefined_linkers`; ``None`` takes ``config.linker``.
+    optimizer : str or Selection or None, optional
+        One of `predefined_optimizers`; ``"default"`` takes ``config.optimizer``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown linker or optimizer; the message lists the known ones.
+
+    Examples
+    --------
+    >>> Mode("numpy").excluding("fusion").linker
+    'numpy'
+    """
+
+    def __init__(self, linker: str | None = None, optimizer: Any = "default") -> None:
+        linker = config.linker if linker is None else linker
+        if linker not in predefined_linkers:
+            raise ConfigError(
+                user_message(
+                    f"unknown linker {linker!r}",
+                    expected=f"one of {', '.join(sorted(predefined_linkers))}",
+                )
+            )
+        self.linker = linker
+        self.selection = _selection(config.optimizer if optimizer == "default" else optimizer)
+        self.provided_optimizer = optimizer
+
+    @property
+    def executor(self) -> str:
+        """``"native"`` or ``"numpy"``."""
+        return predefined_linkers[self.linker]
+
+    @property
+    def optimizer(self) -> Selection:
+        """The selection of rewrites."""
+        return self.selection
+
+    def _with(self, selection: Selection) -> Mode:
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.selection = selection
+        return other
+
+    def including(self, *names: str) -> Mode:
+        """This mode with more rules or phases."""
+        return self._with(self.selection.including(*names))
+
+    def excluding(self, *names: str) -> Mode:
+        """This mode without some rules or phases."""
+        return self._with(self.selection.excluding(*names))
+
+    def requiring(self, *names: str) -> Mode:
+        """This mode with only those rules that carry one of `names`."""
+        return self._with(self.selection.requiring(*names))
+
+    def clone(self, linker: str | None = None, optimizer: Any = None) -> Mode:
+        """A copy, with another linker or optimizer where given."""
+        other = self._with(self.selection if optimizer is None else _selection(optimizer))
+        if linker is not None:
+            other.linker = Mode(linker).linker
+        return other
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            type(self) is type(other)
+            and self.linker == other.linker  # type: ignore[attr-defined]
+            and self.selection == other.selection  # type: ignore[attr-defined]
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.linker, self.selection))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(linker={self.linker!r}, optimizer={self.selection})"
+
+
+def _selection(optimizer: Any) -> Selection:
+    if isinstance(optimizer, Selection):
+        return optimizer
+    name = "None" if optimizer is None else optimizer
+    if name not in predefined_optimizers:
+        raise ConfigError(
+            user_message(
+                f"unknown optimizer {name!r}",
+                expected=f"one of {', '.join(sorted(predefined_optimizers))}",
+            )
+        )
+    return predefined_optimizers[name]
+
+
+def _fast_run() -> Mode:
+    return Mode(optimizer="fast_run")
+
+
+def _fast_compile() -> Mode:
+    return Mode("numpy", "fast_compile")
+
+
+predefined_modes: dict[str, Any] = {
+    "Mode": Mode,
+    "FAST_RUN": _fast_run,
+    "FAST_COMPILE": _fast_compile,
+    "NUMPY": lambda: Mode("numpy", "fast_run"),
+}
+"""Mode names that `config.mode` and ``function(mode=...)`` accept, with their makers."""
+
+
+def register_mode(name: str, mode: Mode) -> None:
+    """Make `mode` known by `name`.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+    """
+    if name in predefined_modes:
+        raise ValueError(f"the mode name {name!r} is taken")
+    predefined_modes[name] = lambda: mode
+
+
+def register_optimizer(name: str, optimizer: Selection) -> None:
+    """Make a selection of rewrites known by `name`."""
+    if name in predefined_optimizers:
+        raise ValueError(f"the optimizer name {name!r} is taken")
+    predefined_optimizers[name] = optimizer
+
+
+def get_mode(mode: Mode | str | None = None) -> Mode:
+    """`mode` itself, the one with that name, or the configured default.
+
+    The flags ``optimizer_including``, ``optimizer_excluding`` and ``optimizer_requiring`` apply to
+    modes given by name or by default.
+    """
+    if isinstance(mode, Mode):
+        return mode
+    name = config.mode if mode is None else mode
+    if name not in predefined_modes:
+        raise ConfigError(
+            user_message(
+                f"unknown mode {name!r}",
+                expected=f"a Mode, or one of {', '.join(sorted(predefined_modes))}",
+            )
+        )
+    made: Mode = predefined_modes[name]()
+    for flag, apply in (
+        (config.optimizer_including, Mode.including),
+        (config.optimizer_excluding, Mode.excluding),
+        (config.optimizer_requiring, Mode.requiring),
+    ):
+        names = [n for n in flag.split(":") if n]
+        if names:
+            made = apply(made, *names)
+    return made
+
+
+def get_default_mode() -> Mode:
+    """The mode that ``function`` uses when none is given."""
+    return get_mode(None)

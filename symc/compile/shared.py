@@ -1,0 +1,91 @@
+"""Shared variables: values that outlive a call and are seen by many functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import user_message
+from ..graph.node import SharedVariable, Variable
+
+_CONSTRUCTORS: list[Callable[..., Any]] = []
+
+
+def shared_constructor(constructor: Callable[..., Any]) -> Callable[..., Any]:
+    """Register a maker of shared variables; the one registered last is asked first.
+
+    A constructor takes the arguments of :func:`shared` and raises TypeError for values that are
+    not its business.
+    """
+    _CONSTRUCTORS.append(constructor)
+    return constructor
+
+
+def shared(
+    value: Any,
+    name: str | None = None,
+    strict: bool = False,
+    allow_downcast: bool | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Make a shared variable that holds `value`.
+
+    Parameters
+    ----------
+    value : array_like or object
+        Arrays and numbers give a tensor of their dtype whose lengths are free to change; other
+        objects are held as they are.
+    name : str, optional
+    strict : bool, optional
+        Later values must have exactly the right type.
+    allow_downcast : bool or None, optional
+        Whether later values may be converted with loss.
+    borrow : bool, optional
+        Take `value` itself instead of a copy. Default False.
+    broadcastable : tuple of bool, optional
+        Axes that are promised to have length 1. Default: none.
+
+    Returns
+    -------
+    SharedVariable
+
+    Raises
+    ------
+    TypeError
+        If `value` is symbolic, or no constructor takes it.
+
+    Examples
+    --------
+    >>> w = shared([[1.0, 2.0]], name="w")
+    >>> w.get_value().shape
+    (1, 2)
+    """
+    if isinstance(value, Variable):
+        raise TypeError(
+            user_message(
+                "a shared variable holds a value, not a symbolic expression",
+                got=f"{value} of type {value.type}",
+                hint="evaluate it first: shared(expression.eval())",
+            )
+        )
+    for constructor in reversed(_CONSTRUCTORS):
+        try:
+            made = constructor(
+                value, name=name, strict=strict, allow_downcast=allow_downcast, **kwargs
+            )
+        except TypeError as error:
+            reason = error
+            continue
+        return made
+    raise TypeError(
+        user_message(
+            "no constructor of shared variables takes this value",
+            got=f"{type(value).__name__}: {value!r}"[:200],
+            hint=f"the last one tried said: {reason}" if _CONSTRUCTORS else None,
+        )
+    )
+
+
+def is_shared(variable: Any) -> bool:
+    """Whether `variable` is a shared variable."""
+    return isinstance(variable, SharedVariable)
