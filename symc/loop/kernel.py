@@ -141,9 +141,11 @@ class Kernel:
     operands : tuple of Operand
     stages : tuple of Stage
     index_checks : tuple of (Expr, Expr, int)
-        (index, length, tag): while computing, every value of ``index`` used for a gather must lie
-        in [-length, length); the first offending value is recorded with `tag` and the index is
-        clamped. The expression itself is already wrapped (negative values counted from the end).
+        (index, length, tag): every value of ``index`` over the domain must lie in
+        [-length, length). Checks run before anything is stored; the first offending value, in C
+        order of the axes, is recorded with `tag` and the kernel ends. ``index`` is the raw
+        value, as the user gave it (over axes and read-only operands, no locals); what loads use
+        is the wrapped one (negative values counted from the end).
     """
 
     ctx: Context

@@ -108,14 +108,17 @@ class LoopStep(Step):
     bind: dict[str, int]
 
     def reads(self) -> tuple[int, ...]:
-        return tuple(
-            dict.fromkeys(self.bind[o.key] for o in self.nest.operands if "r" in o.access)
-        )
+        return tuple(dict.fromkeys(self.bind[o.key] for o in self.nest.operands if "r" in o.access))
 
     def writes(self) -> tuple[int, ...]:
-        return tuple(
-            dict.fromkeys(self.bind[o.key] for o in self.nest.operands if "w" in o.access)
-        )
+        return tuple(dict.fromkeys(self.bind[o.key] for o in self.nest.operands if "w" in o.access))
+
+
+@dataclass(frozen=True)
+class ScalarBuffer:
+    """A 0-d buffer as a numeric parameter of a routine (``alpha=ScalarBuffer(7)``)."""
+
+    id: int
 
 
 @dataclass(eq=False)
@@ -131,8 +134,8 @@ class RoutineStep(Step):
     output : int
         Buffer written; with `accumulate` it is read and updated.
     params : dict
-        Static parameters and size expressions by name, e.g. alpha/beta given as numbers or as the
-        id of a 0-d buffer.
+        Static parameters and size expressions by name, e.g. alpha/beta given as numbers or as
+        :class:`ScalarBuffer`.
     """
 
     name: str
@@ -142,7 +145,9 @@ class RoutineStep(Step):
     accumulate: bool = False
 
     def reads(self) -> tuple[int, ...]:
-        return (*self.inputs, self.output) if self.accumulate else self.inputs
+        scalars = [p.id for p in self.params.values() if isinstance(p, ScalarBuffer)]
+        own = (self.output,) if self.accumulate else ()
+        return tuple(dict.fromkeys((*self.inputs, *scalars, *own)))
 
     def writes(self) -> tuple[int, ...]:
         return (self.output,)
