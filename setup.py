@@ -106,7 +106,7 @@ setup(
         "docs": ["pydot>=2", *DEMO],
     },
     packages=find_packages(include=["symc", "symc.*", "symc_cuda", "symc_cuda.*"]),
-    package_data={"": ["*.h", "*.c"]},
+    package_data={"": ["*.h", "*.c", "*/*.h", "*/*.c"]},
     entry_points={"console_scripts": ["symc = symc.cli:main"]},
     ext_modules=extensions(),
     cmdclass={"build_ext": OptionalBuildExt},
