@@ -1,0 +1,53 @@
+"""What is known about lengths while a graph is being built.
+
+Lengths are facts about variables and not part of their types (D1). Declared ones live in the
+attribute ``static_shape`` of ownerless variables; those of computed variables are noted here by
+the ops that derive them, so that a mismatch can be reported at the line that wrote it. Nothing
+that is needed for correctness reads these notes: the compiler derives its own facts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ..graph.node import Constant
+
+__all__ = ["known_lengths", "note_lengths"]
+
+Lengths = tuple["int | None", ...]
+
+# Keyed by the variable object, so that clones, which may get other inputs, start without a note.
+_NOTES: WeakKeyDictionary[Any, Lengths] = WeakKeyDictionary()
+
+
+def known_lengths(variable: Any) -> Lengths:
+    """Return the lengths of a tensor variable, None where they are not known.
+
+    Parameters
+    ----------
+    variable : variable of a TensorType
+
+    Returns
+    -------
+    tuple of (int or None)
+        One entry per axis.
+    """
+    if variable.owner is not None:
+        noted = _NOTES.get(variable) if _NOTES else None
+    elif isinstance(variable, Constant):
+        noted = variable.data.shape
+    else:
+        noted = variable.__dict__.get("static_shape")
+    pattern = variable.type.broadcastable
+    if noted is None:
+        return tuple(1 if b else None for b in pattern)
+    return tuple(1 if b else n for n, b in zip(noted, pattern, strict=True))
+
+
+def note_lengths(variable: Any, lengths: Lengths) -> None:
+    """Note the lengths that an op derived for its output; nothing is kept if none is news."""
+    for length, b in zip(lengths, variable.type.broadcastable, strict=True):
+        if length is not None and not b:
+            _NOTES[variable] = tuple(lengths)
+            return
