@@ -130,12 +130,18 @@ class Context:
     """The table of expressions of one compilation; children are always older than parents.
 
     ``number`` of a node grows with its creation, so sorting by it is a topological order.
+
+    Attributes
+    ----------
+    notes : dict
+        Results of analyses by name, each a table keyed by node; dropped with the context.
     """
 
-    __slots__ = ("_table",)
+    __slots__ = ("_table", "notes")
 
     def __init__(self) -> None:
         self._table: dict[Hashable, Expr] = {}
+        self.notes: dict[str, dict[Expr, Any]] = {}
 
     def __len__(self) -> int:
         return len(self._table)
