@@ -1,0 +1,190 @@
+"""What ops tell the lowering: the records that lowering methods of ops return.
+
+An op says in one of six forms how it is computed; the lowering asks for them in this order and
+takes the first that does not answer None:
+
+``reduction(node) -> ReductionSpec`` (a tuple of them, if the node has several outputs)
+    Operand 0 is accumulated over some of its axes. The kept axes, in order, are the axes of the
+    output; ``keepdims`` is a dimshuffle around it.
+``define(node, idx, read) -> Expr``
+    One output: the element at ``idx`` (a tuple of int64 expressions, one per axis of the output).
+    The result has the output's dtype, or is cast to it. ``read`` is a :class:`Reader`. The method
+    may be called with any index expressions, so it must not keep them.
+``view(node, ctx) -> ViewSpec | ReshapeSpec`` (a list of them, if the node has several outputs)
+    Each output shares the storage of an operand. An op may have ``define`` and ``view``: the
+    first serves readers in kernels, the second those that need an array. ``ctx`` is a
+    :class:`SizeContext`.
+``routine(node) -> RoutineSpec``
+    One library routine (names and contracts in :mod:`symc.loop.routines`).
+``emit(node, b, ins, outs)``
+    Writes loops with the :class:`~symc.loop.build.Builder` `b`; `ins` and `outs` are its
+    :class:`~symc.loop.build.ArrayRef` handles, one per operand and output. Where
+    ``op.updates(node)`` gives ``{output: input}``, the output starts with the contents of that
+    input and ``ins[input]`` and ``outs[output]`` are one and the same handle. Error numbers of
+    ``b.fail_if`` are explained by ``op.reasons``: ``{number: (error family, message)}``.
+nothing
+    ``perform`` runs as a Python step.
+
+``shape(node, in_shapes, ctx)`` has a :class:`SizeContext` too. Sizes are int64 expressions
+(:class:`~symc.scalar.expr.Expr`) here; when an op calls its own ``shape`` for static lengths they
+may be Python integers, so methods use plain arithmetic and the methods of `ctx`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..scalar.expr import Context, Expr
+
+
+@dataclass(frozen=True)
+class ReductionSpec:
+    """Operand 0, reduced over `axes` with `op`.
+
+    Attributes
+    ----------
+    op : ScalarOp
+        The combining scalar op: add, mul, maximum, minimum, and_, or_, xor. For `arg` the one
+        that it belongs to (maximum or minimum).
+    axes : tuple of int
+        Reduced axes of the operand, ascending, not negative; () copies the operand, cast.
+    dtype : str
+        Type of the result.
+    acc_dtype : str
+        Type in which values are accumulated; elements are cast to it one by one.
+    identity : object
+        Value of an empty reduction, and start value; None means that there is none, and an empty
+        reduction is an error.
+    arg : {None, "argmax", "argmin"}
+        The result is the int64 index, along the single axis in `axes`, of the first extreme
+        element; NaN counts as extreme.
+    """
+
+    op: Any
+    axes: tuple[int, ...]
+    dtype: str
+    acc_dtype: str
+    identity: Any
+    arg: str | None = None
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """An output that is a strided view of operand `input`.
+
+    Attributes
+    ----------
+    input : int
+    axes : tuple of (int or None, size)
+        Per output axis: the source axis that it walks along (None: stride 0), and by how many
+        elements of it one step goes (a size expression or int, may be negative).
+    offset : tuple of size
+        Per source axis: where the view starts. Already checked and counted from the start.
+    """
+
+    input: int
+    axes: tuple[tuple[int | None, Any], ...]
+    offset: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class ReshapeSpec:
+    """An output that has the elements of operand `input` in C order, in another shape."""
+
+    input: int
+
+
+@dataclass(frozen=True)
+class OperandValue:
+    """Operand `input` (0-d) as a numeric parameter of a routine: ``alpha=OperandValue(3)``."""
+
+    input: int
+
+
+@dataclass(frozen=True)
+class RoutineSpec:
+    """A library routine.
+
+    Attributes
+    ----------
+    name : str
+    inputs : tuple of int
+        Positions of the operands that are the routine's inputs.
+    params : dict
+        ``alpha`` and ``beta``: numbers, or :class:`OperandValue`.
+    accumulate : int or None
+        Position of the operand that the output starts as (C of ``C = alpha A B + beta C``).
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    params: dict[str, Any] = field(default_factory=dict)
+    accumulate: int | None = None
+
+
+class SizeContext(Protocol):
+    """What ``shape`` and ``view`` may ask for."""
+
+    def value(self, i: int) -> Any:
+        """Size expression of the 0-d integer operand `i` (any value, also negative)."""
+
+    def vector(self, i: int) -> Sequence[Any]:
+        """Size expressions of the elements of the integer vector operand `i`."""
+
+    def bcast(self, *dims: Any) -> Any:
+        """Length of an axis on which axes of these lengths are broadcast; NumPy's rule."""
+
+    def unknown(self, out: int, axis: int) -> Any:
+        """A length that is only known once output `out` has been computed."""
+
+    def equal(self, a: Any, b: Any, message: str) -> Any:
+        """A length, where `a` and `b` must be equal and are not broadcast.
+
+        Checked before the node runs, if it can't be proved. ``{0}`` and ``{1}`` in `message`
+        stand for the two lengths.
+        """
+
+    def check(self, condition: Any, error: str, message: str, *shown: Any) -> None:
+        """Require a boolean size expression to hold before the node runs.
+
+        `error` is the family (``"shape"``, ``"index"``, ``"value"``, ``"assert"``); ``{0}``,
+        ``{1}`` in `message` stand for the values of `shown`.
+        """
+
+    def index(self, raw: Any, length: Any) -> Any:
+        """`raw` counted from the start, after checking ``-length <= raw < length``."""
+
+    def shape(self, i: int) -> tuple[Any, ...]:
+        """Sizes of operand `i`."""
+
+
+class Reader(Protocol):
+    """How ``define`` reads its operands and sizes."""
+
+    ctx: Context
+    """Where expressions live: ``read.ctx.integer(0)``."""
+
+    def __call__(self, i: int, idx: Sequence[Any]) -> Expr:
+        """Element `idx` of operand `i`, in the operand's dtype.
+
+        Entries are int64 expressions or Python integers, counted from the start and in range.
+        Along an axis of length 1 every entry means 0, so elementwise ops pass the output's index.
+        """
+
+    def shape(self, i: int) -> tuple[Expr, ...]:
+        """Sizes of operand `i`."""
+
+    def out_shape(self) -> tuple[Expr, ...]:
+        """Sizes of the output."""
+
+    def value(self, i: int) -> Expr:
+        """The 0-d integer operand `i` as int64: a size expression where possible, else a load."""
+
+    def index(self, raw: Expr, length: Any) -> Expr:
+        """`raw` (int64) counted from the start; it is checked at run time.
+
+        Before anything is stored, every value that `raw` takes must lie in [-length, length);
+        otherwise the call ends with an index error.
+        """
