@@ -73,6 +73,8 @@ class Op(WithProps):
         ``{output: [input]}``: which outputs are views of, or overwrite, which inputs.
     params_type : Type or None
         Type of the extra argument of `perform`, made by ``get_params(node)``.
+    inner_graph : Graph, optional
+        The graph inside the op, for ops that have one; printers show it.
     """
 
     default_output: int | None = None
