@@ -11,44 +11,57 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy
 
-from .logic import cast, switch
-from .op import UnaryScalarOp, scalar_op
+from .arith import abs_, maximum
+from .logic import eq, gt, switch
+from .op import BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
+
+SPECIAL = ("special.h",)
 
 
-def _function(
+def function(
     name: str,
     cls: str,
     numpy: Callable[..., Any],
     grad: Callable[..., Any] | None,
     doc: str,
     *,
-    c_name: str | None = None,
-    own: bool = False,
-    complex_name: str | None = None,
+    nin: int = 1,
+    c: str | None = None,
+    c_complex: str | None = None,
     cost: int = 20,
     **properties: Any,
-) -> Any:
-    """A unary function with float result, called by name in C.
+) -> ScalarOp:
+    """Make the record of a function with float operands and result that C calls by name.
 
-    `own` functions are those of special.h.
+    Parameters
+    ----------
+    name, cls, numpy, grad, doc, nin, cost, **properties
+        As for :func:`symc.scalar.op.scalar_op`.
+    c : str, optional
+        Name of the C function, without precision suffix; a ``sy_`` name is from special.h.
+    c_complex : str, optional
+        Name of the complex C function; the derivative must then be the complex one.
     """
-    c_name = c_name or name
-    templates = {"f": f"sy_{c_name}{{f}}({{0}})" if own else f"{c_name}{{f}}({{0}})"}
-    if complex_name:
-        templates["c"] = f"{complex_name}{{f}}({{0}})"
+    templates: dict[str, Any] = {}
+    operands = ", ".join(f"{{{i}}}" for i in range(nin))
+    if c:
+        templates["f"] = f"{c}{{f}}({operands})"
+    if c_complex:
+        templates["c"] = f"{c_complex}{{f}}({operands})"
     return scalar_op(
         name,
-        1,
+        nin,
         cls=cls,
-        base=UnaryScalarOp,
+        base=UnaryScalarOp if nin == 1 else BinaryScalarOp,
         out="float",
         numpy=numpy,
-        c=templates,
+        c=templates or None,
         grad=grad,
-        kinds="fc" if complex_name else "f",
-        needs=("special.h",) if own else (),
-        holomorphic=complex_name is not None,
+        kinds="fc" if c_complex else "f",
+        needs=SPECIAL if c and c.startswith("sy_") else (),
+        holomorphic=c_complex is not None,
         cost=cost,
         doc=doc,
         **properties,
@@ -60,57 +73,404 @@ def like(value: float, x: Any) -> Any:
     return np.dtype(x.dtype).type(value)
 
 
-# ------------------------------------------------------------------ exponentials
+LN2 = math.log(2.0)
+LN10 = math.log(10.0)
+DEGREE = math.pi / 180
 
-exp = _function(
+
+# ------------------------------------------------------------------ exponentials and logarithms
+
+exp = function(
     "exp",
     "Exp",
     np.exp,
     lambda g, y, x: (g * y,),
     "e to the power x.",
-    own=True,
+    c="sy_exp",
+    c_complex="cexp",
     vector=True,
-    complex_name="cexp",
     inverse_of="log",
     monotone=1,
     range=(0, None),
 )
-log = _function(
+exp2 = function(
+    "exp2",
+    "Exp2",
+    np.exp2,
+    lambda g, y, x: (g * y * like(LN2, y),),
+    "2 to the power x.",
+    c="exp2",
+    inverse_of="log2",
+    monotone=1,
+    range=(0, None),
+)
+expm1 = function(
+    "expm1",
+    "Expm1",
+    np.expm1,
+    lambda g, y, x: (g * (y + 1),),
+    "exp(x) - 1, accurate near 0.",
+    c="expm1",
+    inverse_of="log1p",
+    monotone=1,
+    zero_at_zero=True,
+    range=(-1, None),
+)
+log = function(
     "log",
     "Log",
     np.log,
     lambda g, y, x: (g / x,),
     "Natural logarithm.",
-    own=True,
+    c="sy_log",
+    c_complex="clog",
     vector=True,
-    complex_name="clog",
     inverse_of="exp",
     monotone=1,
 )
-tanh = _function(
-    "tanh",
-    "Tanh",
-    np.tanh,
-    lambda g, y, x: (g * (1 - y * y),),
-    "Hyperbolic tangent.",
-    own=True,
-    vector=True,
-    complex_name="ctanh",
-    inverse_of="arctanh",
+log2 = function(
+    "log2",
+    "Log2",
+    np.log2,
+    lambda g, y, x: (g / (x * like(LN2, y)),),
+    "Logarithm to base 2.",
+    c="log2",
+    inverse_of="exp2",
+    monotone=1,
+)
+log10 = function(
+    "log10",
+    "Log10",
+    np.log10,
+    lambda g, y, x: (g / (x * like(LN10, y)),),
+    "Logarithm to base 10.",
+    c="log10",
+    monotone=1,
+)
+log1p = function(
+    "log1p",
+    "Log1p",
+    np.log1p,
+    lambda g, y, x: (g / (1 + x),),
+    "log(1 + x), accurate near 0.",
+    c="log1p",
+    inverse_of="expm1",
     monotone=1,
     zero_at_zero=True,
-    range=(-1, 1),
 )
-sqrt = _function(
+sqrt = function(
     "sqrt",
     "Sqrt",
     np.sqrt,
     lambda g, y, x: (g * like(0.5, y) / y,),
     "Square root; the derivative at 0 is infinite.",
-    complex_name="csqrt",
-    cost=4,
+    c="sqrt",
+    c_complex="csqrt",
     vector=True,
     monotone=1,
     zero_at_zero=True,
     range=(0, None),
+    cost=4,
+)
+
+
+# ------------------------------------------------------------------ logistic functions
+
+sigmoid = scalar_op(
+    "sigmoid",
+    1,
+    cls="ScalarSigmoid",
+    base=UnaryScalarOp,
+    out="float",
+    numpy=lambda x: scipy.special.expit(x),
+    c={"f": "(1.0{f} / (1.0{f} + sy_exp{f}(-{0})))"},
+    grad=lambda g, y, x: (g * (y * (1 - y)),),
+    kinds="f",
+    needs=SPECIAL,
+    vector=True,
+    monotone=1,
+    range=(0, 1),
+    cost=25,
+    doc="1 / (1 + exp(-x)).",
+)
+softplus = scalar_op(
+    "softplus",
+    1,
+    cls="ScalarSoftplus",
+    base=UnaryScalarOp,
+    out="float",
+    numpy=lambda x: np.logaddexp(x, x.dtype.type(0)),
+    expand=lambda x: maximum(x, 0) + log1p(exp(-abs_(x))),
+    grad=lambda g, y, x: (g * sigmoid(x),),
+    kinds="f",
+    monotone=1,
+    range=(0, None),
+    cost=45,
+    doc="log(1 + exp(x)), without overflow.",
+)
+log1mexp = scalar_op(
+    "log1mexp",
+    1,
+    cls="Log1mexp",
+    base=UnaryScalarOp,
+    out="float",
+    numpy=lambda x: np.where(x < -1, np.log1p(-np.exp(x)), np.log(-np.expm1(x))),
+    expand=lambda x: switch(gt(x, -LN2), log(-expm1(x)), log1p(-exp(x))),
+    grad=lambda g, y, x: (-(g / expm1(-x)),),
+    kinds="f",
+    monotone=-1,
+    range=(None, 0),
+    cost=60,
+    doc="log(1 - exp(x)) for x <= 0, accurate near 0 and for large -x.",
+)
+logaddexp = scalar_op(
+    "logaddexp",
+    2,
+    cls="LogAddExp",
+    base=BinaryScalarOp,
+    out="float",
+    numpy=np.logaddexp,
+    expand=lambda a, b: switch(
+        eq(a, b), a + LN2, maximum(a, b) + log1p(exp(-abs_(a - b)))
+    ),
+    grad=lambda g, y, a, b: (g * sigmoid(a - b), g * sigmoid(b - a)),
+    kinds="f",
+    commutative=True,
+    associative=True,
+    cost=50,
+    doc="log(exp(a) + exp(b)), without overflow.",
+)
+
+
+# ------------------------------------------------------------------ rounding
+
+
+def _rounding(name: str, cls: str, numpy: Callable[..., Any], c: str, doc: str) -> ScalarOp:
+    return scalar_op(
+        name,
+        1,
+        cls=cls,
+        base=UnaryScalarOp,
+        out="float",
+        numpy=numpy,
+        c={"f": c},
+        grad=lambda g, y, x: (None,),
+        kinds="f",
+        vector=True,
+        idempotent=True,
+        monotone=1,
+        zero_at_zero=True,
+        cost=2,
+        doc=doc,
+    )
+
+
+def _away_from_zero(x: Any) -> Any:
+    return np.copysign(np.floor(np.abs(x).astype(np.longdouble) + 0.5).astype(x.dtype), x)
+
+
+ceil = _rounding("ceil", "Ceil", np.ceil, "ceil{f}({0})", "Smallest integer >= x.")
+floor = _rounding("floor", "Floor", np.floor, "floor{f}({0})", "Largest integer <= x.")
+trunc = _rounding("trunc", "Trunc", np.trunc, "trunc{f}({0})", "x rounded towards 0.")
+round_half_to_even = _rounding(
+    "round_half_to_even",
+    "RoundHalfToEven",
+    np.rint,
+    "rint{f}({0})",
+    "Nearest integer; halves to the even one.",
+)
+round_half_away_from_zero = _rounding(
+    "round_half_away_from_zero",
+    "RoundHalfAwayFromZero",
+    _away_from_zero,
+    "round{f}({0})",
+    "Nearest integer; halves away from 0.",
+)
+
+
+# ------------------------------------------------------------------ angles
+
+
+def _scaling(name: str, cls: str, numpy: Callable[..., Any], factor: float, doc: str) -> ScalarOp:
+    return scalar_op(
+        name,
+        1,
+        cls=cls,
+        base=UnaryScalarOp,
+        out="float",
+        numpy=numpy,
+        c={"f": f"({{0}} * {factor.hex()}{{f}})"},
+        grad=lambda g, y, x: (g * like(factor, y),),
+        kinds="f",
+        vector=True,
+        monotone=1,
+        zero_at_zero=True,
+        doc=doc,
+    )
+
+
+deg2rad = _scaling("deg2rad", "Deg2Rad", np.deg2rad, DEGREE, "Degrees to radians.")
+rad2deg = _scaling("rad2deg", "Rad2Deg", np.rad2deg, 1 / DEGREE, "Radians to degrees.")
+
+
+# ------------------------------------------------------------------ trigonometric functions
+
+sin = function(
+    "sin",
+    "Sin",
+    np.sin,
+    lambda g, y, x: (g * cos(x),),
+    "Sine of x in radians.",
+    c="sy_sin",
+    c_complex="csin",
+    vector=True,
+    zero_at_zero=True,
+    range=(-1, 1),
+)
+cos = function(
+    "cos",
+    "Cos",
+    np.cos,
+    lambda g, y, x: (-(g * sin(x)),),
+    "Cosine of x in radians.",
+    c="sy_cos",
+    c_complex="ccos",
+    vector=True,
+    range=(-1, 1),
+)
+tan = function(
+    "tan",
+    "Tan",
+    np.tan,
+    lambda g, y, x: (g * (1 + y * y),),
+    "Tangent of x in radians.",
+    c="tan",
+    c_complex="ctan",
+    zero_at_zero=True,
+)
+arcsin = function(
+    "arcsin",
+    "ArcSin",
+    np.arcsin,
+    lambda g, y, x: (g / sqrt(1 - x * x),),
+    "Inverse sine, in [-pi/2, pi/2].",
+    c="asin",
+    c_complex="casin",
+    monotone=1,
+    zero_at_zero=True,
+    range=(-math.pi / 2, math.pi / 2),
+)
+arccos = function(
+    "arccos",
+    "ArcCos",
+    np.arccos,
+    lambda g, y, x: (-(g / sqrt(1 - x * x)),),
+    "Inverse cosine, in [0, pi].",
+    c="acos",
+    c_complex="cacos",
+    monotone=-1,
+    range=(0, math.pi),
+)
+arctan = function(
+    "arctan",
+    "ArcTan",
+    np.arctan,
+    lambda g, y, x: (g / (1 + x * x),),
+    "Inverse tangent, in [-pi/2, pi/2].",
+    c="atan",
+    c_complex="catan",
+    monotone=1,
+    zero_at_zero=True,
+    range=(-math.pi / 2, math.pi / 2),
+)
+
+
+def _arctan2_grad(g: Any, angle: Any, y: Any, x: Any) -> tuple[Any, Any]:
+    scale = g / (x * x + y * y)
+    return scale * x, -(scale * y)
+
+
+arctan2 = function(
+    "arctan2",
+    "ArcTan2",
+    np.arctan2,
+    _arctan2_grad,
+    "Angle of the point (x, y) = (b, a), in [-pi, pi].",
+    nin=2,
+    c="atan2",
+    range=(-math.pi, math.pi),
+)
+
+
+# ------------------------------------------------------------------ hyperbolic functions
+
+sinh = function(
+    "sinh",
+    "Sinh",
+    np.sinh,
+    lambda g, y, x: (g * cosh(x),),
+    "Hyperbolic sine.",
+    c="sinh",
+    c_complex="csinh",
+    inverse_of="arcsinh",
+    monotone=1,
+    zero_at_zero=True,
+)
+cosh = function(
+    "cosh",
+    "Cosh",
+    np.cosh,
+    lambda g, y, x: (g * sinh(x),),
+    "Hyperbolic cosine.",
+    c="cosh",
+    c_complex="ccosh",
+    range=(1, None),
+)
+tanh = function(
+    "tanh",
+    "Tanh",
+    np.tanh,
+    lambda g, y, x: (g * (1 - y * y),),
+    "Hyperbolic tangent.",
+    c="sy_tanh",
+    c_complex="ctanh",
+    vector=True,
+    inverse_of="arctanh",
+    monotone=1,
+    zero_at_zero=True,
+    range=(-1, 1),
+)
+arcsinh = function(
+    "arcsinh",
+    "ArcSinh",
+    np.arcsinh,
+    lambda g, y, x: (g / sqrt(x * x + 1),),
+    "Inverse hyperbolic sine.",
+    c="asinh",
+    c_complex="casinh",
+    inverse_of="sinh",
+    monotone=1,
+    zero_at_zero=True,
+)
+arccosh = function(
+    "arccosh",
+    "ArcCosh",
+    np.arccosh,
+    lambda g, y, x: (g / sqrt((x - 1) * (x + 1)),),
+    "Inverse hyperbolic cosine, for x >= 1.",
+    c="acosh",
+    monotone=1,
+    range=(0, None),
+)
+arctanh = function(
+    "arctanh",
+    "ArcTanh",
+    np.arctanh,
+    lambda g, y, x: (g / (1 - x * x),),
+    "Inverse hyperbolic tangent, for |x| <= 1.",
+    c="atanh",
+    c_complex="catanh",
+    inverse_of="tanh",
+    monotone=1,
+    zero_at_zero=True,
 )
