@@ -1,0 +1,60 @@
+"""The ``symc`` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import doctor
+from .demo.data import bundled_digits, mnist_digits
+from .demo.train import RECIPES, run
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    try:
+        from rich.console import Console
+    except ImportError:
+        print("symc demo needs a few more packages: python3 -m pip install -e '.[demo]'")
+        return 1
+    console = Console()
+    try:
+        digits = mnist_digits(arguments.data) if arguments.data else bundled_digits()
+    except (ImportError, OSError, ValueError) as error:
+        print(f"symc demo: {error}", file=sys.stderr)
+        return 1
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name in arguments.model or list(RECIPES):
+        run(name, digits, arguments.out, console)
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    del arguments
+    return doctor.main()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    top = argparse.ArgumentParser(prog="symc", description="symbolic expression compiler")
+    commands = top.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="train models on handwritten digits")
+    demo.add_argument(
+        "--model", choices=list(RECIPES), action="append", help="default: all, one after the other"
+    )
+    demo.add_argument("--data", type=Path, metavar="DIR", help="folder with MNIST idx files")
+    demo.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path(), help="where pictures go; default: here"
+    )
+    demo.set_defaults(run=_demo)
+    check = commands.add_parser("doctor", help="say what was found and what is missing")
+    check.set_defaults(run=_doctor)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    code: int = arguments.run(arguments)
+    return code

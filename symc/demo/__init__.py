@@ -1,0 +1,1 @@
+"""The demonstration behind ``symc demo``: models trained on real handwritten digits."""
