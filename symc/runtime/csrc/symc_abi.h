@@ -11,6 +11,14 @@
  * every arena slot into `slot_bytes` and an estimate of the work; then allocates the output arrays
  * (C-contiguous) and the arena, lays the slots out and calls the body, without the GIL when the
  * work is worth it. Nothing in here includes Python.h, so programs build without its headers.
+ *
+ * What the caller guarantees: arrays have the dtype and rank of the program, are aligned and in
+ * native byte order, and their strides are whole elements. An axis of length 1, and every axis of
+ * an array without elements, has the stride it would have in a C-contiguous array, so comparing
+ * strides decides contiguity. Storage that is written overlaps no other operand.
+ *
+ * An output whose lengths the prologue can't know is declared "dynamic": the body writes out[k].n
+ * and calls `output`, or fills data, n, s (and object) with what a Python step gave it.
  */
 #ifndef SYMC_ABI_H
 #define SYMC_ABI_H
@@ -67,6 +75,9 @@ typedef struct {
   void **blas;
   /* Number of threads that may be used now (OMP_NUM_THREADS, affinity, configuration). */
   int (*threads)(void);
+  /* Allocate dynamic output k, whose lengths are in out[k].n, as a C-contiguous array: fills its
+   * data and s. Returns SY_OK/SY_ERROR. */
+  int (*output)(sy_call *c, int32_t k);
 } sy_api;
 
 enum {
