@@ -1,0 +1,7 @@
+/* Mathematical functions of compiled programs, for C11 and CUDA C++. */
+#ifndef SY_SPECIAL_H
+#define SY_SPECIAL_H
+
+#include "vecmath.h"
+
+#endif

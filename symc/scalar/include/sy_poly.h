@@ -1,0 +1,191 @@
+/* Polynomials of the vector functions.
+ *
+ * All coefficients were computed for this project: Remez exchange in 200-bit arithmetic, leading
+ * coefficients rounded one at a time and the rest fitted again. The comment above each names the
+ * function, the interval and the bound of the relative error of the function it serves. */
+#ifndef SY_POLY_H
+#define SY_POLY_H
+
+#include "sy_base.h"
+
+/* (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; e^r - 1 to 2^-60. */
+SY_FN double sy_exp_tail(double r) {
+  double p = 0x1.2019a2a9449abp-29;
+  p = fma(p, r, 0x1.af621667e35c9p-26);
+  p = fma(p, r, 0x1.27e4747738d43p-22);
+  p = fma(p, r, 0x1.71ddf6d981676p-19);
+  p = fma(p, r, 0x1.a01a01d2d1a2cp-16);
+  p = fma(p, r, 0x1.a01a01b04cb25p-13);
+  p = fma(p, r, 0x1.6c16c16c0ed43p-10);
+  p = fma(p, r, 0x1.111111110f619p-7);
+  p = fma(p, r, 0x1.5555555555561p-5);
+  p = fma(p, r, 0x1.5555555555559p-3);
+  return fma(p, r, 0.5);
+}
+
+/* The same to 2^-27. */
+SY_FN float sy_exp_tailf(float r) {
+  float p = 0x1.38f53ap-12f;
+  p = fmaf(p, r, 0x1.6ce2fp-10f);
+  p = fmaf(p, r, 0x1.107f5p-7f);
+  p = fmaf(p, r, 0x1.555536p-5f);
+  p = fmaf(p, r, 0x1.5555bp-3f);
+  return fmaf(p, r, 0.5f);
+}
+
+/* log(1 + f) - f for sqrt(1/2) <= 1 + f <= sqrt(2); log(1 + f) to 2^-59.
+ * With s = f/(2 + f): log(1 + f) = 2 atanh(s) = 2s + s*R(s^2) and f - 2s = s*f. */
+SY_FN double sy_log1p_tail(double f) {
+  double s = f / (2.0 + f);
+  double z = s * s;
+  double half_square = 0.5 * f * f;
+  double p = 0x1.2f1276e074566p-3;
+  p = fma(p, z, 0x1.39a080afc408dp-3);
+  p = fma(p, z, 0x1.74664a55f2eb1p-3);
+  p = fma(p, z, 0x1.c71c51d58676ap-3);
+  p = fma(p, z, 0x1.249249422bd1ap-2);
+  p = fma(p, z, 0x1.999999997f9f4p-2);
+  p = fma(p, z, 0x1.5555555555593p-1);
+  return fma(s, fma(p, z, half_square), -half_square);
+}
+
+/* The same to 2^-32, without the division. */
+SY_FN float sy_log1p_tailf(float f) {
+  float p = -0x1.c00ebep-5f;
+  p = fmaf(p, f, 0x1.a9a73ep-4f);
+  p = fmaf(p, f, -0x1.bfda6ap-4f);
+  p = fmaf(p, f, 0x1.c64b6ep-4f);
+  p = fmaf(p, f, -0x1.fc823ep-4f);
+  p = fmaf(p, f, 0x1.2478b6p-3f);
+  p = fmaf(p, f, -0x1.5565aap-3f);
+  p = fmaf(p, f, 0x1.999abcp-3f);
+  p = fmaf(p, f, -0x1.ffffccp-3f);
+  p = fmaf(p, f, 0x1.555554p-2f);
+  p = fmaf(p, f, -0.5f);
+  return p * (f * f);
+}
+
+/* (atanh(s)/s - 1)/s^2 * 2 - 2/3, divided by z = s^2, for |s| <= 3 - 2 sqrt(2); atanh to 2^-66. */
+SY_FN double sy_atanh_tail(double z) {
+  double p = 0x1.0e48e9accbbedp-3;
+  p = fma(p, z, 0x1.0f7f4716e3494p-3);
+  p = fma(p, z, 0x1.3b1ef2975ae4fp-3);
+  p = fma(p, z, 0x1.745ce9c16a1ep-3);
+  p = fma(p, z, 0x1.c71c722dc2aeep-3);
+  p = fma(p, z, 0x1.249249245798p-2);
+  return fma(p, z, 0x1.9999999999b32p-2);
+}
+
+/* The same to 2^-36. */
+SY_FN float sy_atanh_tailf(float z) {
+  float p = 0x1.dfa31ap-3f;
+  p = fmaf(p, z, 0x1.24527ap-2f);
+  return fmaf(p, z, 0x1.999ap-2f);
+}
+
+/* (sin(r)/r - 1)/r^2 with z = r^2, |r| <= 0.82; sin to 2^-57 with 2^-63 in the lowest terms. */
+SY_FN double sy_sin_tail(double z) {
+  double p = -0x1.a3a0c257a6c96p-41;
+  p = fma(p, z, 0x1.611065dcf30ccp-33);
+  p = fma(p, z, -0x1.ae6435726cc41p-26);
+  p = fma(p, z, 0x1.71de3a396631bp-19);
+  p = fma(p, z, -0x1.a01a01a001904p-13);
+  p = fma(p, z, 0x1.1111111111073p-7);
+  return fma(p, z, -0x1.5555555555555p-3);
+}
+
+/* The same to 2^-32. */
+SY_FN float sy_sin_tailf(float z) {
+  float p = 0x1.78dd5p-19f;
+  p = fmaf(p, z, -0x1.a04e7ep-13f);
+  p = fmaf(p, z, 0x1.11116cp-7f);
+  return fmaf(p, z, -0x1.555556p-3f);
+}
+
+/* (cos(r) - 1 + z/2)/z^2 with z = r^2, |r| <= 0.82; cos to 2^-63. */
+SY_FN double sy_cos_tail(double z) {
+  double p = -0x1.8f53e0de46ee6p-37;
+  p = fma(p, z, 0x1.1ee93b14f4128p-29);
+  p = fma(p, z, -0x1.27e4f704245ffp-22);
+  p = fma(p, z, 0x1.a01a019b464f1p-16);
+  p = fma(p, z, -0x1.6c16c16c142f9p-10);
+  return fma(p, z, 0x1.5555555555545p-5);
+}
+
+/* The same to 2^-32. */
+SY_FN float sy_cos_tailf(float z) {
+  float p = 0x1.998202p-16f;
+  p = fmaf(p, z, -0x1.6c0ad4p-10f);
+  return fmaf(p, z, 0x1.555548p-5f);
+}
+
+/* erf(x)/x - 1 with z = x^2, |x| <= 1; erf to 2^-56. */
+SY_FN double sy_erf_small(double z) {
+  double p = -0x1.a0c74aba747fdp-31;
+  p = fma(p, z, 0x1.d36137f77d0f9p-27);
+  p = fma(p, z, -0x1.5b7abdbf8f4f2p-23);
+  p = fma(p, z, 0x1.b96888ad522fap-20);
+  p = fma(p, z, -0x1.f4c7e92ddce81p-17);
+  p = fma(p, z, 0x1.f9a2926e2f689p-14);
+  p = fma(p, z, -0x1.c02dae8d209b6p-11);
+  p = fma(p, z, 0x1.565bccede40f3p-8);
+  p = fma(p, z, -0x1.b82ce311a34a5p-6);
+  p = fma(p, z, 0x1.ce2f21a03f794p-4);
+  p = fma(p, z, -0x1.812746b03799cp-2);
+  return fma(p, z, 0x1.06eba8214db68p-3);
+}
+
+/* The same to 2^-29. */
+SY_FN float sy_erf_smallf(float z) {
+  float p = 0x1.4c341ep-14f;
+  p = fmaf(p, z, -0x1.a50b02p-11f);
+  p = fmaf(p, z, 0x1.542e1p-8f);
+  p = fmaf(p, z, -0x1.b7fe9p-6f);
+  p = fmaf(p, z, 0x1.ce2d5p-4f);
+  p = fmaf(p, z, -0x1.81274p-2f);
+  return fmaf(p, z, 0x1.06eba8p-3f);
+}
+
+/* (1 + 2x) e^(x^2) erfc(x) with t = (x - 4)/(x + 4), 0.47 <= x <= 27.3; to 2^-54. */
+SY_FN double sy_erfcx_scaled(double t) {
+  double p = -0x1.3c254da8a81e5p-25;
+  p = fma(p, t, -0x1.df15f199f2546p-26);
+  p = fma(p, t, 0x1.ba9cd586ac1b6p-24);
+  p = fma(p, t, 0x1.4f62edab74b39p-23);
+  p = fma(p, t, -0x1.7fe5763c7fd18p-24);
+  p = fma(p, t, -0x1.db3f4ead301d3p-21);
+  p = fma(p, t, 0x1.c2d7bf8f01b9ap-22);
+  p = fma(p, t, 0x1.8203b02942013p-18);
+  p = fma(p, t, -0x1.7a9329c2aa237p-17);
+  p = fma(p, t, -0x1.99a7dde3cbacbp-16);
+  p = fma(p, t, 0x1.3bea68272a501p-13);
+  p = fma(p, t, -0x1.a1dc7f8e96d38p-13);
+  p = fma(p, t, -0x1.8d4b1b7bb5b9ep-11);
+  p = fma(p, t, 0x1.49c66ef7d6937p-8);
+  p = fma(p, t, -0x1.09623803e941bp-6);
+  p = fma(p, t, 0x1.3079ee01ec4abp-5);
+  p = fma(p, t, -0x1.0fb06e00a46a8p-4);
+  p = fma(p, t, 0x1.7fee004dc2526p-4);
+  p = fma(p, t, -0x1.9ddb23c3d264fp-4);
+  p = fma(p, t, 0x1.16ecefcfa737ep-4);
+  p = fma(p, t, 0x1.f7f5df66fad12p-7);
+  p = fma(p, t, -0x1.1df1ad154a2acp-3);
+  return fma(p, t, 0x1.3ba5916e9fd7fp+0);
+}
+
+/* The same on 0.47 <= x <= 10.1, to 2^-25. */
+SY_FN float sy_erfcx_scaledf(float t) {
+  float p = 0x1.5c76fep-9f;
+  p = fmaf(p, t, 0x1.461362p-7f);
+  p = fmaf(p, t, -0x1.f6e5dcp-7f);
+  p = fmaf(p, t, 0x1.20c722p-5f);
+  p = fmaf(p, t, -0x1.12ab2p-4f);
+  p = fmaf(p, t, 0x1.80ef5ap-4f);
+  p = fmaf(p, t, -0x1.9d675cp-4f);
+  p = fmaf(p, t, 0x1.16e01ap-4f);
+  p = fmaf(p, t, 0x1.f7cc12p-7f);
+  p = fmaf(p, t, -0x1.1df192p-3f);
+  return fmaf(p, t, 0x1.3ba592p+0f);
+}
+
+#endif
