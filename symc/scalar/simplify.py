@@ -2,8 +2,8 @@
 
 Every int64 expression is brought to a polynomial with integer coefficients over *atoms* (sizes,
 indices, quotients, extremes, ...), so that equal sizes become the same node. Values are taken as
-mathematical integers: lengths and offsets of arrays that fit into memory do not overflow. Sizes
-and indices are known to be at least 0.
+mathematical integers: lengths and offsets of arrays that fit into memory do not overflow. Lengths
+and indices are known to be at least 0; a ``size`` leaf ``("val", ...)`` is any integer.
 
 Results are kept in ``Context.notes``, so that simplifying a graph of sizes costs its length once.
 """
@@ -55,7 +55,7 @@ def simplify(expr: Expr) -> Expr:
     """
     if not expr.args:
         return expr
-    table = expr.ctx.notes.setdefault("simplify", {})
+    table: dict[Expr, Expr] = expr.ctx.notes.setdefault("simplify", {})
     found = table.get(expr)
     if found is not None:
         return found
@@ -359,7 +359,7 @@ def _proves(ctx: Context, poly: Poly) -> bool:
 
 def _bounds(expr: Expr, facts: Mapping[Expr, Bounds] | None) -> Bounds:
     """Bounds of a simplified expression; iterative over its atoms."""
-    table = expr.ctx.notes.setdefault("bounds", {}) if not facts else dict(facts)
+    table: dict[Expr, Bounds] = dict(facts) if facts else expr.ctx.notes.setdefault("bounds", {})
     stack = [expr]
     while stack:
         node = stack[-1]
@@ -389,6 +389,8 @@ def _node_bounds(node: Expr, table: Mapping[Expr, Bounds]) -> Bounds:
     if node.kind == "const":
         value = node.payload
         return (int(value), int(value)) if DTYPES[node.dtype].kind in "biu" else (-INF, INF)
+    if node.kind == "size" and isinstance(node.payload, tuple) and node.payload[0] == "val":
+        return -INF, INF
     if node.kind in ("size", "index"):
         return 0, INF
     if node.kind == "call":
