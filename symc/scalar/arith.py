@@ -23,9 +23,7 @@ Fold = Callable[[Context, tuple[Expr, ...]], "Expr | None"]
 # ------------------------------------------------------------------ integer constants
 
 
-def _folder(
-    compute: Callable[..., int], rule: Callable[..., Expr | None] | None = None
-) -> Fold:
+def _folder(compute: Callable[..., int], rule: Callable[..., Expr | None] | None = None) -> Fold:
     """Make a ``fold`` function from arithmetic on Python integers and an algebraic rule."""
 
     def fold(ctx: Context, exprs: tuple[Expr, ...]) -> Expr | None:

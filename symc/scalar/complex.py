@@ -14,7 +14,7 @@ from symc.dtypes import is_complex
 
 from .arith import sqr
 from .math import cos, sin
-from .op import BinaryScalarOp, UnaryScalarOp, scalar_op
+from .op import BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
 
 
 def _of_complex(x: Any, derivative: Any) -> tuple[Any]:
@@ -46,7 +46,7 @@ imag = scalar_op(
     kinds="biufc",
     doc="Imaginary part; 0 for real numbers.",
 )
-conj = scalar_op(
+conj: ScalarOp = scalar_op(
     "conj",
     1,
     cls="Conj",
@@ -83,7 +83,7 @@ angle = scalar_op(
     cost=20,
     doc="Angle with the positive real axis, in [-pi, pi].",
 )
-complex = scalar_op(
+complex: ScalarOp = scalar_op(
     "complex",
     2,
     cls="Complex",

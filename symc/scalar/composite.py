@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from symc.dtypes import is_continuous
 from symc.errors import user_message
 
 from .derive import gradient
 from .evaluate import evaluate
 from .expr import Context, Expr, substitute, walk
-from .op import CASTS, ScalarOp, render, replay
+from .op import ScalarOp, as_dtype, cast_expr, render, replay
 
 _LONGEST_NAME = 400
 
@@ -56,7 +57,7 @@ class Composite(ScalarOp):
             f"Composite{{{_formula(self.outputs)}}}",
             len(formal),
             out=lambda given: (dtypes, result),
-            numpy=self._evaluate,
+            numpy=self.numpy_eval,
             kinds="biufc",
             moves=True,
             cost=sum(n.op.cost for n in walk(self.outputs) if n.kind == "call"),
@@ -85,26 +86,73 @@ class Composite(ScalarOp):
         """All outputs as expressions of `args`, which must have the operands' types."""
         return substitute(self.outputs, dict(zip(self.inputs, args, strict=True)), ctx)
 
-    def numpy_outputs(self, *arrays: Any) -> list[np.ndarray[Any, Any]]:
-        """Reference of all outputs."""
-        return evaluate(self.outputs, dict(zip(self.inputs, arrays, strict=True)))
+    def typed_call(self, ctx: Context, exprs: Sequence[Expr], out: str) -> Expr:
+        """As for :class:`ScalarOp`; the types are settled by the Composite itself."""
+        return self.typed_calls(ctx, exprs, [out])[0]
 
-    def _evaluate(self, *arrays: Any) -> np.ndarray[Any, Any]:
-        return self.numpy_outputs(*arrays)[0]
-
-    def _text(self, templates: Any, target: str, dtype: str, operands: Sequence[str]) -> str:
-        return render(self.outputs[0], operands, target)
-
-    def _real_grads(self, g: Any, y: Any, xs: Sequence[Any]) -> tuple[Any, ...]:
-        ctx = self.outputs[0].ctx
-        arriving = ctx.arg(len(self.inputs), self.outputs[0].dtype)
-        terms = gradient(self.outputs[0], self.inputs, arriving)
+    def typed_calls(self, ctx: Context, exprs: Sequence[Expr], outs: Sequence[str]) -> list[Expr]:
+        """All outputs as expressions of operands of any type, converted to the types `outs`."""
+        self.check_arity(len(exprs))
         typed = [
-            x if x.dtype == formal.dtype else CASTS[formal.dtype](x)
-            for x, formal in zip(xs, self.inputs, strict=True)
+            cast_expr(ctx, e, formal.dtype) for e, formal in zip(exprs, self.inputs, strict=True)
         ]
-        values = iter(replay([t for t in terms if t is not None], (*typed, g)))
-        return tuple(None if t is None else next(values) for t in terms)
+        results = self.inline(ctx, typed)
+        return [cast_expr(ctx, e, dtype) for e, dtype in zip(results, outs, strict=True)]
+
+    def out_dtype(self, *dtypes: str) -> Any:
+        """Dtype of the output; a tuple if there are several."""
+        found = tuple(o.dtype for o in self.outputs)
+        return found if self.nout > 1 else found[0]
+
+    def numpy_eval(self, *arrays: Any) -> Any:
+        """Reference of the output; a tuple if there are several."""
+        given = [np.asarray(a) for a in arrays]
+        self.check_arity(len(given))
+        with np.errstate(all="ignore"):
+            values = [
+                a.astype(x.dtype, copy=False) for a, x in zip(given, self.inputs, strict=True)
+            ]
+        results = evaluate(self.outputs, dict(zip(self.inputs, values, strict=True)))
+        shape = np.broadcast_shapes(*(a.shape for a in given))
+        full = tuple(r if r.shape == shape else np.broadcast_to(r, shape).copy() for r in results)
+        return full if self.nout > 1 else full[0]
+
+    def c_text(self, dtype: str, operands: Sequence[str]) -> str:
+        """C text of the first output."""
+        return render(self.outputs[0], operands, "c")
+
+    def cuda_text(self, dtype: str, operands: Sequence[str]) -> str:
+        """CUDA text of the first output."""
+        return render(self.outputs[0], operands, "cuda")
+
+    def grad_exprs(self, g: Any, y: Any, xs: Sequence[Any]) -> tuple[Any, ...]:
+        """Gradients with respect to the operands.
+
+        Parameters
+        ----------
+        g, y : symbolic, or sequence of symbolic if there are several outputs
+            What arrives at the outputs (``None``: nothing), and the outputs.
+        xs : sequence of symbolic
+        """
+        arriving = list(g) if self.nout > 1 else [g]
+        typed = [as_dtype(x, formal.dtype) for x, formal in zip(xs, self.inputs, strict=True)]
+        typed += [
+            None if a is None else as_dtype(a, o.dtype)
+            for a, o in zip(arriving, self.outputs, strict=True)
+        ]
+        totals: list[Any] = [None] * len(xs)
+        for number, output in enumerate(self.outputs):
+            if arriving[number] is None or not is_continuous(output.dtype):
+                continue
+            seed = output.ctx.arg(len(xs) + number, output.dtype)
+            for i, term in enumerate(gradient(output, self.inputs, seed)):
+                if term is not None:
+                    totals[i] = term if totals[i] is None else totals[i] + term
+        found = iter(replay([t for t in totals if t is not None], typed))
+        return tuple(
+            None if t is None else as_dtype(next(found), x.dtype)
+            for t, x in zip(totals, xs, strict=True)
+        )
 
 
 def _structure(inputs: Sequence[Expr], outputs: Sequence[Expr]) -> tuple[Any, ...]:

@@ -158,9 +158,7 @@ class Context:
     def const(self, value: Any, dtype: str) -> Expr:
         """A number of type `dtype`; NaNs and zeros of either sign keep their bits."""
         number = np.dtype(dtype).type(value)
-        return self._intern(
-            "const", dtype, None, (), number, ("const", dtype, number.tobytes())
-        )
+        return self._intern("const", dtype, None, (), number, ("const", dtype, number.tobytes()))
 
     def integer(self, value: int) -> Expr:
         """An int64 constant."""

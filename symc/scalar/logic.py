@@ -29,19 +29,10 @@ class BinaryBitOp(ScalarOp):
 
 
 def _comparison(name: str, cls: str, symbol: str, numpy: Any, kinds: str, doc: str) -> ScalarOp:
-    compute = {
-        "lt": lambda a, b: a < b,
-        "gt": lambda a, b: a > b,
-        "le": lambda a, b: a <= b,
-        "ge": lambda a, b: a >= b,
-        "eq": lambda a, b: a == b,
-        "neq": lambda a, b: a != b,
-    }[name]
-
     def fold(ctx: Context, exprs: tuple[Expr, ...]) -> Expr | None:
         a, b = exprs
         if a.kind == "const" and b.kind == "const":
-            return ctx.const(bool(compute(a.payload, b.payload)), "bool")
+            return ctx.const(bool(numpy(a.payload, b.payload)), "bool")
         if a is b and a.dtype[0] in "biu":
             return ctx.const(name in ("le", "ge", "eq"), "bool")
         return None

@@ -388,12 +388,12 @@ class ScalarOp:
         result = self.expand(*args)
         arriving = ctx.arg(len(args), result.dtype)
         terms = gradient(result, args, arriving)
-        typed = [x if x.dtype == d else CASTS[d](x) for x, d in zip(xs, dtypes, strict=True)]
-        typed.append(g if g.dtype == result.dtype else CASTS[result.dtype](g))
+        typed = [as_dtype(x, d) for x, d in zip(xs, dtypes, strict=True)]
+        typed.append(as_dtype(g, result.dtype))
         wanted = [None if not is_continuous(x.dtype) else t for t, x in zip(terms, xs, strict=True)]
         values = iter(replay([t for t in wanted if t is not None], typed))
         return tuple(
-            None if t is None else _as_dtype(next(values), x.dtype)
+            None if t is None else as_dtype(next(values), x.dtype)
             for t, x in zip(wanted, xs, strict=True)
         )
 
@@ -420,7 +420,7 @@ def scalar_op(name: str, nin: int, *, cls: str, base: type = ScalarOp, **fields:
     """
     doc = fields.get("doc", "") or f"The scalar function {name}."
     kind = type(cls, (base,), {"__module__": base.__module__, "__doc__": doc})
-    op = kind(name, nin, **fields)
+    op: ScalarOp = kind(name, nin, **fields)
     register(op)
     return op
 
@@ -539,7 +539,8 @@ def _converts_exactly_defined(value: Any, dtype: str) -> bool:
     return bool(np.isfinite(value)) and info.min <= int(value.real) <= info.max
 
 
-def _as_dtype(value: Any, dtype: str) -> Any:
+def as_dtype(value: Any, dtype: str) -> Any:
+    """A symbolic value converted to `dtype`, by a cast where that is needed."""
     return value if value.dtype == dtype else CASTS[dtype](value)
 
 

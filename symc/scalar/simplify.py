@@ -11,7 +11,7 @@ Results are kept in ``Context.notes``, so that simplifying a graph of sizes cost
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from symc.dtypes import DTYPES
@@ -457,7 +457,7 @@ def _remainder_bounds(a: Bounds, b: Bounds) -> Bounds:
     return 0, max(0, b[1] - 1)
 
 
-_BOUND_RULES: dict[str, Any] = {
+_BOUND_RULES: dict[str, Callable[..., Bounds]] = {
     "int_div": _quotient_bounds,
     "mod": _remainder_bounds,
     "maximum": lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),

@@ -9,7 +9,7 @@ import scipy
 
 from .logic import eq, switch
 from .math import exp, function, like, log
-from .op import UNDEFINED, BinaryScalarOp, UnaryScalarOp, scalar_op
+from .op import UNDEFINED, BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 HALF_SQRT_PI = math.sqrt(math.pi) / 2
@@ -98,7 +98,7 @@ gammaln = function(
     c="sy_gammaln",
     cost=60,
 )
-psi = function(
+psi: ScalarOp = function(
     "psi",
     "Psi",
     lambda x: scipy.special.psi(x),
@@ -107,7 +107,7 @@ psi = function(
     c="sy_psi",
     cost=60,
 )
-tri_gamma = function(
+tri_gamma: ScalarOp = function(
     "tri_gamma",
     "TriGamma",
     lambda x: scipy.special.polygamma(1, x),
@@ -201,7 +201,7 @@ j0 = function(
     range=(-1, 1),
     cost=60,
 )
-j1 = function(
+j1: ScalarOp = function(
     "j1",
     "J1",
     lambda x: scipy.special.j1(x),
@@ -212,7 +212,7 @@ j1 = function(
     range=(-1, 1),
     cost=60,
 )
-jv = function(
+jv: ScalarOp = function(
     "jv",
     "Jv",
     lambda v, x: scipy.special.jv(v, x),
@@ -232,7 +232,7 @@ i0 = function(
     range=(1, None),
     cost=60,
 )
-i1 = function(
+i1: ScalarOp = function(
     "i1",
     "I1",
     lambda x: scipy.special.i1(x),
@@ -243,7 +243,7 @@ i1 = function(
     zero_at_zero=True,
     cost=60,
 )
-iv = function(
+iv: ScalarOp = function(
     "iv",
     "Iv",
     lambda v, x: scipy.special.iv(v, x),
@@ -272,7 +272,7 @@ xlogx = scalar_op(
     cost=22,
     doc="x log(x), 0 at 0.",
 )
-xlogy0 = scalar_op(
+xlogy0: ScalarOp = scalar_op(
     "xlogy0",
     2,
     cls="XlogY0",

@@ -102,4 +102,3 @@ angle      one operand as for ``float``; the result real
 complex    two real operands of one float dtype; the result complex
 ========== ===================================================================================
 """
-
