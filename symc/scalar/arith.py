@@ -247,7 +247,8 @@ int_div = scalar_op(
     numpy=np.floor_divide,
     c={
         "f": "sy_floordiv{f}({0}, {1})",
-        "i": lambda dtype, a, b: f"sy_floordiv_{_wide(dtype)}({a}, {b})",
+        "i": "({1} == 0 ? 0 : {1} == -1 ? -{0} :"
+        " {0} / {1} - (({0} % {1} != 0) & (({0} < 0) != ({1} < 0))))",
         "u": "({1} ? {0} / {1} : 0)",
         "b": "({0} & {1})",
     },
@@ -267,7 +268,8 @@ mod = scalar_op(
     numpy=np.remainder,
     c={
         "f": "sy_floormod{f}({0}, {1})",
-        "i": lambda dtype, a, b: f"sy_floormod_{_wide(dtype)}({a}, {b})",
+        "i": "(({1} == 0) | ({1} == -1) ? 0 :"
+        " {0} % {1} + (({0} % {1} != 0) & (({0} < 0) != ({1} < 0)) ? {1} : 0))",
         "u": "({1} ? {0} % {1} : 0)",
         "b": "({0} & !{1})",
     },
@@ -277,11 +279,6 @@ mod = scalar_op(
     cost=20,
     doc="a - b * floor(a / b), with the sign of b; 0 for an integer modulo zero.",
 )
-
-
-def _wide(dtype: str) -> str:
-    """The type whose division serves a signed integer type."""
-    return "i64" if dtype == "int64" else "i32"
 
 
 # ------------------------------------------------------------------ powers
@@ -320,8 +317,8 @@ pow = scalar_op(
     numpy=_pow_numpy,
     c={
         "f": "sy_pow{f}({0}, {1})",
-        "i": lambda dtype, a, b: f"sy_ipow_i64({a}, {b})",
-        "u": lambda dtype, a, b: f"sy_ipow_u64({a}, {b})",
+        "i": "(({t})sy_ipow_i64({0}, {1}))",
+        "u": "(({t})sy_ipow_u64({0}, {1}))",
         "c": "cpow{f}({0}, {1})",
     },
     grad=_pow_grad,

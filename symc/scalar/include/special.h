@@ -2,6 +2,7 @@
 #ifndef SY_SPECIAL_H
 #define SY_SPECIAL_H
 
+#include "sy_arith.h"
 #include "vecmath.h"
 
 #endif
