@@ -27,15 +27,14 @@ from __future__ import annotations
 import copy
 import threading
 import weakref
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 __all__ = ["Node"]
 
 N = TypeVar("N", bound="Node")
 
-_Links = dict[str, Any]
-_State = tuple[_Links | None, Any]
+# How a node stands in a blob: its links as numbers, and the rest of its state.
+_State = tuple[dict[str, Any] | None, Any]
 
 _ATOMIC = frozenset({str, int, float, bool, bytes, type(None)})
 
@@ -63,13 +62,12 @@ class Node:
         return new
 
     def __deepcopy__(self: N, memo: dict[int, Any]) -> N:
-        fresh = _reachable([self], memo)
-        copies = [object.__new__(type(node)) for node, _ in fresh]
-        for (node, _), new in zip(fresh, copies, strict=True):
-            memo[id(node)] = new
-        for (node, state), new in zip(fresh, copies, strict=True):
-            new.__setstate__(_copied_state(state, memo))
-            memo.setdefault(id(memo), []).append(node)
+        parts = _reachable(self, memo)
+        for part in parts:
+            memo[id(part.node)] = object.__new__(type(part.node))
+        memo.setdefault(id(memo), []).extend(part.node for part in parts)  # keep their ids theirs
+        for part in parts:
+            memo[id(part.node)].__setstate__(_copied_state(part, memo))
         result: N = memo[id(self)]
         return result
 
@@ -84,44 +82,71 @@ def _is_flat(node: Node) -> bool:
     return type(node).__reduce__ is object.__reduce__
 
 
-def _is_node_list(value: Any) -> bool:
-    return type(value) is list and bool(value) and all(isinstance(v, Node) for v in value)
+class _Part(NamedTuple):
+    """A node taken apart: its links, and what is pickled or copied as usual."""
+
+    node: Node
+    links: dict[str, Any] | None  # None when the state is no dictionary
+    rest: Any
 
 
-def _links(state: Any) -> Iterable[Node]:
-    """Yield the nodes that a state refers to directly, those held by its tag included."""
+def _taken_apart(node: Node) -> _Part:
+    state = node.__getstate__()
     if type(state) is not dict:
-        return
+        return _Part(node, None, state)
+    links: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
     for key, value in state.items():
-        if isinstance(value, Node):
-            yield value
-        elif _is_node_list(value):
-            yield from value
-        elif key == "tag" and hasattr(value, "__dict__"):
-            yield from (v for v in vars(value).values() if isinstance(v, Node))
+        if type(value) in _ATOMIC:
+            rest[key] = value
+        elif isinstance(value, Node) or (type(value) is list and _all_nodes(value)):
+            links[key] = value
+        else:
+            rest[key] = value
+    return _Part(node, links, rest)
 
 
-def _reachable(roots: Iterable[Node], known: dict[int, Any]) -> list[tuple[Node, Any]]:
-    """Return (node, state) of every node that `roots` reach without passing through `known`."""
-    found: dict[int, tuple[Node, Any]] = {}
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
+def _all_nodes(values: list[Any]) -> bool:
+    for value in values:  # a generator expression would double the time of the whole dump
+        if not isinstance(value, Node):
+            return False
+    return bool(values)
+
+
+def _reachable(root: Node, known: dict[int, Any]) -> list[_Part]:
+    """Take apart every node that can be reached from `root` without passing through `known`."""
+    found: dict[int, _Part] = {}
+    pending: list[Node] = [root]
+    while pending:
+        node = pending.pop()
         if id(node) in found or id(node) in known or not _is_flat(node):
             continue
-        state = node.__getstate__()
-        found[id(node)] = (node, state)
-        stack.extend(_links(state))
+        part = found[id(node)] = _taken_apart(node)
+        if part.links is None:
+            continue
+        for link in part.links.values():
+            if type(link) is list:
+                pending += link
+            else:
+                pending.append(link)
+        tag = part.rest.get("tag")
+        if hasattr(tag, "__dict__"):
+            pending += [value for value in vars(tag).values() if isinstance(value, Node)]
     return list(found.values())
 
 
-def _copied_state(state: Any, memo: dict[int, Any]) -> Any:
-    if type(state) is not dict:
-        return copy.deepcopy(state, memo)
-    return {
-        key: value if type(value) in _ATOMIC else copy.deepcopy(value, memo)
-        for key, value in state.items()
-    }
+def _copied_state(part: _Part, memo: dict[int, Any]) -> Any:
+    if part.links is None:
+        return copy.deepcopy(part.rest, memo)
+    state: dict[str, Any] = {}
+    for key, value in part.rest.items():
+        state[key] = value if type(value) in _ATOMIC else copy.deepcopy(value, memo)
+    for key, link in part.links.items():
+        if type(link) is list:
+            state[key] = [copy.deepcopy(node, memo) for node in link]
+        else:
+            state[key] = copy.deepcopy(link, memo)
+    return state
 
 
 # ---------------------------------------------------------------------------------------------
@@ -158,8 +183,8 @@ class _Blob:
 
     def __init__(self, dump: _Dump, root: Node) -> None:
         self.dump = dump
-        self.content = _reachable([root], dump.places)
-        self.index = {id(node): i for i, (node, _) in enumerate(self.content)}
+        self.parts = _reachable(root, dump.places)
+        self.index = {id(part.node): i for i, part in enumerate(self.parts)}
         me = weakref.ref(self)
         for key, i in self.index.items():
             dump.places[key] = (me, i)
@@ -169,24 +194,21 @@ class _Blob:
         for key in self.index:
             self.dump.places.pop(key, None)
 
-    def _encoded(self, state: Any) -> _State:
-        if type(state) is not dict:
-            return None, state
-        links: _Links = {}
-        rest: dict[str, Any] = {}
-        index = self.index
-        for key, value in state.items():
-            if isinstance(value, Node):
-                links[key] = index.get(id(value), value)
-            elif _is_node_list(value):
-                links[key] = [index.get(id(v), v) for v in value]
-            else:
-                rest[key] = value
-        return links, rest
+    def _encoded(self, part: _Part) -> _State:
+        if part.links is None:
+            return None, part.rest
+        place = self.index.get
+        numbers = {
+            key: [place(id(node), node) for node in link]
+            if type(link) is list
+            else place(id(link), link)
+            for key, link in part.links.items()
+        }
+        return numbers, part.rest
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        classes = [type(node) for node, _ in self.content]
-        return _Restored, (classes,), [self._encoded(state) for _, state in self.content]
+        classes = [type(part.node) for part in self.parts]
+        return _Restored, (classes,), [self._encoded(part) for part in self.parts]
 
 
 class _Handle:
