@@ -7,9 +7,10 @@ takes the first that does not answer None:
     Operand 0 is accumulated over some of its axes. The kept axes, in order, are the axes of the
     output; ``keepdims`` is a dimshuffle around it.
 ``define(node, idx, read) -> Expr``
-    One output: the element at ``idx`` (a tuple of int64 expressions, one per axis of the output).
-    The result has the output's dtype, or is cast to it. ``read`` is a :class:`Reader`. The method
-    may be called with any index expressions, so it must not keep them.
+    The element at ``idx`` (a tuple of int64 expressions, one per axis of the output); a tuple of
+    them if the node has several outputs, which then have one shape. A result has the output's
+    dtype, or is cast to it. ``read`` is a :class:`Reader`. The method may be called with any
+    index expressions, so it must not keep them.
 ``view(node, ctx) -> ViewSpec | ReshapeSpec`` (a list of them, if the node has several outputs)
     Each output shares the storage of an operand. An op may have ``define`` and ``view``: the
     first serves readers in kernels, the second those that need an array. ``ctx`` is a
