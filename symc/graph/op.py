@@ -14,23 +14,13 @@ A user's op defines, in Theano's names, `Op.make_node` (or ``itypes`` and ``otyp
 ``shape(node, in_shapes, ctx)``
     a list with one tuple of sizes per output. ``in_shapes`` holds a tuple of sizes per input, None
     for operands without a shape. A size supports integer arithmetic; the same method serves static
-    lengths, the rewriter and the run-time size program. `ShapeContext` says what ``ctx`` offers.
+    lengths, the rewriter and the run-time size program.
 ``L_op(inputs, outputs, g_outputs)``
     the gradient as a graph.
 
-and as many of the lowering methods as apply. `Op.lowerings` tells which; a node whose op has none
-runs `perform` as a Python step. A method may return None for a node that it does not cover.
-
-``define(node, idx, read)``
-    the element at ``idx`` as a scalar expression; ``read(i, idx)`` reads operand ``i``.
-``reduction(node)``
-    the reduction that the node is.
-``routine(node)``
-    the library routine, by name, with its operands.
-``emit(node, b, ins, outs)``
-    loops written with the builder ``b`` into given outputs.
-``view(node, ctx)``
-    offset and strides of an output that is a view of an operand.
+and as many of the lowering methods ``define``, ``reduction``, ``routine``, ``emit`` and ``view``
+as apply; ``symc.loop.protocol`` is their contract and that of ``ctx``. A node that none of them
+covers runs `perform` as a Python step.
 
 Whoever makes nodes by hand calls the op: `Op.__call__` is the one place where traces are recorded
 and test values computed. Whoever runs ``perform`` calls `run_perform`, which checks what the op
@@ -42,7 +32,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -53,11 +43,9 @@ from symc.graph.props import WithProps
 from symc.graph.testvalue import compute_test_values
 from symc.graph.trace import creation_trace, user_line
 
-__all__ = ["BuiltinOp", "Op", "ShapeContext", "named_op", "run_perform"]
+__all__ = ["BuiltinOp", "Op", "named_op", "run_perform"]
 
 O = TypeVar("O", bound="Op")  # noqa: E741
-
-LOWERINGS = ("define", "reduction", "routine", "emit", "view")
 
 
 class Op(WithProps):
@@ -199,28 +187,25 @@ class Op(WithProps):
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         """Return the gradients with respect to `inputs`; the default calls `grad`."""
         if type(self).grad is Op.grad:
-            raise MethodNotDefined(f"{type(self).__name__} defines neither grad nor L_op")
+            raise MethodNotDefined(self._no_gradient())
         return self.grad(inputs, g_outputs)
 
     def grad(self, inputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         """Return the gradients with respect to `inputs`; the default calls `L_op`."""
         if type(self).L_op is Op.L_op:
-            raise MethodNotDefined(f"{type(self).__name__} defines neither grad nor L_op")
+            raise MethodNotDefined(self._no_gradient())
         return self.L_op(inputs, self(*inputs, return_list=True), g_outputs)
+
+    def _no_gradient(self) -> str:
+        return user_message(
+            f"{self} has no gradient",
+            got=f"class {type(self).__name__}, which defines neither grad nor L_op",
+            hint="define one of them, or use disconnected_grad where no gradient is wanted",
+        )
 
     def R_op(self, inputs: list[Any], eval_points: list[Any]) -> list[Any]:
         """Return the forward derivatives of the outputs along `eval_points`."""
         raise MethodNotDefined(f"{type(self).__name__} does not define R_op")
-
-    def has_gradient(self) -> bool:
-        """Tell whether the class defines `grad` or `L_op`."""
-        return type(self).grad is not Op.grad or type(self).L_op is not Op.L_op
-
-    # -- lowering -----------------------------------------------------------------------------
-
-    def lowerings(self) -> tuple[str, ...]:
-        """Return the names of the lowering methods that this op has."""
-        return tuple(name for name in LOWERINGS if callable(getattr(self, name, None)))
 
     # -- pickling -----------------------------------------------------------------------------
 
@@ -269,22 +254,6 @@ def _load_named(module: str, name: str) -> Any:
 # ---------------------------------------------------------------------------------------------
 
 
-class ShapeContext(Protocol):
-    """What ``shape`` may ask for beyond the sizes of the operands."""
-
-    def value(self, i: int) -> Any:
-        """Return the size expression of the 0-d integer operand `i`."""
-
-    def vector(self, i: int) -> Sequence[Any]:
-        """Return the size expressions of the elements of the integer vector operand `i`."""
-
-    def bcast(self, *dims: Any) -> Any:
-        """Return the length of an axis on which axes of these lengths are broadcast."""
-
-    def unknown(self, out: int, axis: int) -> Any:
-        """Return a length that is only known once output `out` has been computed."""
-
-
 class BuiltinOp(Op):
     """Base of the ops of symc itself; the module's docstring is the contract."""
 
@@ -292,9 +261,7 @@ class BuiltinOp(Op):
         """Return the value of the op on arrays: an array, or a tuple of them."""
         raise MethodNotDefined(f"{type(self).__name__} does not define numpy")
 
-    def shape(
-        self, node: Apply, in_shapes: Sequence[Any], ctx: ShapeContext
-    ) -> list[tuple[Any, ...]]:
+    def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
         """Return the sizes of each output."""
         raise MethodNotDefined(f"{type(self).__name__} does not define shape")
 

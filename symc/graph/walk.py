@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from symc.errors import CycleError
+from symc.errors import CycleError, user_message
 from symc.graph.node import Apply, Variable
 
 __all__ = [
@@ -319,7 +319,7 @@ def connection_pattern(node: Apply) -> list[list[bool]]:
 
     Raises
     ------
-    ValueError
+    TypeError
         If the op's pattern has another size than its node.
     """
     op_pattern = getattr(node.op, "connection_pattern", None)
@@ -327,9 +327,12 @@ def connection_pattern(node: Apply) -> list[list[bool]]:
         return [[True] * node.nout for _ in node.inputs]
     pattern = op_pattern(node)
     if len(pattern) != node.nin or any(len(row) != node.nout for row in pattern):
-        raise ValueError(
-            f"connection_pattern of {node.op} must have {node.nin} rows of {node.nout} values "
-            f"(a row per input), got {pattern}"
+        raise TypeError(
+            user_message(
+                f"{node.op}: connection_pattern has the wrong size",
+                got=repr(pattern),
+                expected=f"{node.nin} lists, one per input, of {node.nout} booleans, one per output",
+            )
         )
     return [[bool(connected) for connected in row] for row in pattern]
 
