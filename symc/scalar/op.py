@@ -495,7 +495,17 @@ class Cast(UnaryScalarOp):
             return f"({x} != 0)"
         if self.dtype == "float16" and DTYPES[dtype].kind in "iu":
             return f"((_Float16)(double){x})"
+        if target.kind == "u" and DTYPES[dtype].kind in "fc":
+            return self._unsigned(dtype, x)
         return f"(({target.storage}){x})"
+
+    def _unsigned(self, dtype: str, x: str) -> str:
+        """From a float by way of a signed type, so that negative numbers wrap as in NumPy."""
+        part = f"creal{'f' if dtype == 'complex64' else ''}({x})" if dtype[0] == "c" else x
+        target = DTYPES[self.dtype]
+        if target.itemsize < 8:
+            return f"(({target.storage})({'int32_t' if target.itemsize < 4 else 'int64_t'}){part})"
+        return f"({part} < 0 ? (uint64_t)(int64_t){part} : (uint64_t){part})"
 
     def _cuda(self, dtype: str, x: str) -> str:
         if "float16" not in (dtype, self.dtype):
