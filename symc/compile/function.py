@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..config import config
-from ..errors import ArgumentError, UnusedInputError, user_message
+from ..errors import ArgumentError, SymcError, UnusedInputError, user_message
 from ..graph.node import SharedVariable, Variable
 from ..graph.trace import user_line
 from ..graph.walk import graph_inputs
 from .collect import Closed, close, update_pairs
-from .executors import make_executor
+from .executors import CallableBase, make_executor
 from .inputs import In, Out, as_input, as_output
 from .mode import Mode, get_mode
 
@@ -116,8 +116,17 @@ class FunctionMaker:
         """The outputs as `Out` objects."""
         return self.outs
 
+    @property
+    def returns(self) -> str | tuple[str, ...]:
+        """How a call returns its results, in the words of the call path."""
+        if any(s.update is not None for s in self.explicit) or self.keys is None:
+            return "list"
+        return self.keys if isinstance(self.keys, str) else tuple(self.keys)
+
     def create(self) -> Function:
         """A function with its own default values."""
+        if any(s.update is not None for s in self.explicit):
+            return UpdatingFunction(self)
         return Function(self)
 
 
@@ -152,15 +161,24 @@ def _flat_outputs(outputs: Any) -> tuple[list[Out], Any]:
     return [as_output(outputs)], "single"
 
 
-class Function:
+class Function(CallableBase):  # type: ignore[misc, valid-type]
     """A compiled function; made by :func:`function`.
+
+    Calling it computes the outputs. Values of the inputs are given by position or by name.
 
     Attributes
     ----------
     maker : FunctionMaker
     name : str or None
     trust_input : bool
-        Skip the checks and conversions of arguments.
+        Accepted for Theano's sake: checks cost next to nothing here.
+
+    Raises
+    ------
+    TypeError
+        When called with missing, extra or unknown arguments, or a value of the wrong type.
+    ValueError, IndexError, ...
+        When called: what NumPy raises for the same computation; no shared variable has changed.
     """
 
     def __init__(self, maker: FunctionMaker) -> None:
@@ -168,52 +186,45 @@ class Function:
         self.name = maker.name
         self.trust_input = False
         self.profile = None
-        self._executor = maker.executor
         self._specs = maker.explicit
         self._values: list[Any] = [_default(s) for s in self._specs]
-        self._required = sum(s.value is None for s in self._specs)
         self._positions = {s.name: k for k, s in enumerate(self._specs) if s.name is not None}
-        self._updated = [k for k, s in enumerate(self._specs) if s.update is not None]
-        self._keys = maker.keys
-        self._simple = self._required == len(self._specs) and not self._updated
-        self._direct = self._executor.direct(maker.keys) if self._simple else None
+        super().__init__(len(self._specs), maker.returns, [maker.executor.first])
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the outputs.
+    # -- what the call path asks for
 
-        Parameters
-        ----------
-        *args, **kwargs
-            Values of the inputs, by position or by name.
+    def _arrange(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        return self._bind(args, kwargs)
 
-        Raises
-        ------
-        TypeError
-            For missing, extra or unknown arguments, or a value of the wrong type.
-        ValueError, IndexError, ...
-            What NumPy raises for the same computation; no shared variable has changed then.
-        """
-        if self._direct is not None and not kwargs and not self.trust_input:
-            return self._direct(*args)
-        values = self._bind(args, kwargs) if kwargs or not self._simple else args
-        if len(values) != len(self._specs):
-            values = self._bind(args, kwargs)
-        results = self._executor.run(values, trust=self.trust_input)
-        if self._updated:
-            split = len(results) - len(self._updated)
-            for k, value in zip(self._updated, results[split:], strict=True):
-                self._values[k] = value
-            results = results[:split]
-        return self._wrap(results)
+    def _convert(self, position: int, value: Any) -> Any:
+        spec = self._specs[position]
+        try:
+            return spec.variable.type.filter(
+                value, strict=spec.strict, allow_downcast=spec.allow_downcast
+            )
+        except (TypeError, ValueError) as error:
+            raise self._bad_value(position, error) from None
 
-    def _wrap(self, results: list[Any]) -> Any:
-        if self._keys is None:
-            return []
-        if self._keys == "single":
-            return results[0]
-        if self._keys == "list":
-            return list(results)
-        return dict(zip(self._keys, results, strict=True))
+    def _bad_value(self, position: int, error: Exception) -> Exception:
+        spec = self._specs[position]
+        label = f"argument {position}" + (f" ({spec.name})" if spec.name else "")
+        what, _, rest = str(error).partition("\n")
+        kind = error if isinstance(error, SymcError) else ArgumentError("")
+        line = user_line(spec.variable)
+        lines = [f"function {self.name or '<unnamed>'}, {label}: {what}", rest] if rest else [
+            f"function {self.name or '<unnamed>'}, {label}: {what}"
+        ]
+        if line and "  at: " not in rest:
+            lines.append(f"  at: {line}")
+        return type(kind)("\n".join(lines))
+
+    def _another_variant(self, inputs: tuple[Any, ...]) -> Any:
+        return self.maker.executor.another(inputs)
+
+    def _explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
+        return self.maker.executor.explain(program, record, inputs, cause)
+
+    # -- arguments
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         specs = self._specs
@@ -300,7 +311,7 @@ class Function:
 
     def free(self) -> None:
         """Give memory that is kept between calls back; the function stays usable."""
-        self._executor.free()
+        self.maker.executor.free()
 
     def copy(
         self,
@@ -371,10 +382,29 @@ class Function:
 
     def debugprint_info(self) -> Any:
         """What `debugprint` shows of this function."""
-        return self._executor.debugprint_info(self.name)
+        return self.maker.executor.debugprint_info(self.name)
 
     def __repr__(self) -> str:
         return f"<symc function {self.name or ''}({', '.join(map(str, self._positions))})>"
+
+
+class UpdatingFunction(Function):
+    """A function whose own default values change with each call (``In(update=...)``)."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs, then store the new default values."""
+        results = super().__call__(*args, **kwargs)
+        changing = [k for k, s in enumerate(self._specs) if s.update is not None]
+        split = len(results) - len(changing)
+        for k, value in zip(changing, results[split:], strict=True):
+            self._values[k] = value
+        return _wrapped(results[:split], self.maker.keys)
+
+
+def _wrapped(results: list[Any], keys: Any) -> Any:
+    if keys is None or keys == "list":
+        return results
+    return results[0] if keys == "single" else dict(zip(keys, results, strict=True))
 
 
 def _default(spec: In) -> Any:

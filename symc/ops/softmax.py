@@ -21,10 +21,23 @@ from ..graph.node import Apply
 from ..graph.op import BuiltinOp, named_op
 from ..graph.special import DisconnectedType, disconnected_type
 from ..graph.trace import user_line
-
+from .alloc import arange
 from .axes import normalize_axis
 from .elemwise import cast
-from .reduce import zero_gradient
+from .gather import AdvancedSubtensor
+from .math import (
+    clip,
+    eq,
+    exp,
+    expm1,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    sigmoid,
+    switch,
+)
+from .reduce import argmax, zero_gradient
 from .reduce import max as max_
 from .reduce import sum as sum_
 
@@ -98,7 +111,7 @@ class Softmax(_AlongAxis):
 
     def expand(self, node: Apply) -> list[Any]:
         (x,) = node.inputs
-        e = T.exp(x - max_(x, axis=self.axis, keepdims=True))
+        e = exp(x - max_(x, axis=self.axis, keepdims=True))
         return [e / sum_(e, axis=self.axis, keepdims=True)]
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
@@ -125,14 +138,25 @@ class LogSoftmax(_AlongAxis):
     def expand(self, node: Apply) -> list[Any]:
         (x,) = node.inputs
         shifted = x - max_(x, axis=self.axis, keepdims=True)
-        return [shifted - T.log(sum_(T.exp(shifted), axis=self.axis, keepdims=True))]
+        return [shifted - log(sum_(exp(shifted), axis=self.axis, keepdims=True))]
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (x,), (g,) = inputs, g_outputs
         return [g - Softmax(self.axis)(x) * sum_(g, axis=self.axis, keepdims=True)]
 
     def _tangent(self, y: Any, point: Any) -> Any:
-        return point - sum_(T.exp(y) * point, axis=self.axis, keepdims=True)
+        return point - sum_(exp(y) * point, axis=self.axis, keepdims=True)
+
+
+def pick_per_row(x: Any, y: Any) -> Any:
+    """``x[i, y[i]]`` for every row i of a matrix."""
+    return AdvancedSubtensor((0, 1))(x, arange(x.shape[0]), y)
+
+
+def one_hot_like(y: Any, x: Any) -> Any:
+    """A matrix of the shape and dtype of `x` with 1 at ``[i, y[i]]`` and 0 elsewhere."""
+    columns = arange(x.shape[1]).dimshuffle("x", 0)
+    return cast(eq(y.dimshuffle(0, "x"), columns), x.type.dtype)
 
 
 class CrossentropySoftmax1Hot(BuiltinOp):
@@ -197,7 +221,7 @@ class CrossentropySoftmax1Hot(BuiltinOp):
     def expand(self, node: Apply) -> list[Any]:
         x, y = node.inputs
         log_p = LogSoftmax(-1).expand(Apply(LogSoftmax(-1), [x], [x.type()]))[0]
-        return [-pick_per_row(log_p, y), T.exp(log_p)]
+        return [-pick_per_row(log_p, y), exp(log_p)]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Return that labels are disconnected."""
@@ -217,3 +241,182 @@ class CrossentropySoftmax1Hot(BuiltinOp):
 
     def __str__(self) -> str:
         return "CrossentropySoftmax1Hot"
+
+
+crossentropy_softmax_1hot_op = named_op("crossentropy_softmax_1hot_op", CrossentropySoftmax1Hot())
+
+
+# ---------------------------------------------------------------------------------------------
+# Functions for users
+# ---------------------------------------------------------------------------------------------
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """Return ``exp(x) / sum(exp(x))`` along an axis, without overflow.
+
+    Parameters
+    ----------
+    x : tensor_like
+        With at least one axis; integers are converted to floatX.
+    axis : int
+
+    Examples
+    --------
+    >>> from symc.array.constructors import tensor3
+    >>> softmax(tensor3(), axis=1).type
+    TensorType(float64, 3D)
+    """
+    x = as_tensor_variable(x)
+    axis = normalize_axis(axis, x.type.ndim)
+    return Softmax(axis - x.type.ndim)(x)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """Return ``log(softmax(x, axis))``, accurate where the probability is tiny."""
+    x = as_tensor_variable(x)
+    axis = normalize_axis(axis, x.type.ndim)
+    return LogSoftmax(axis - x.type.ndim)(x)
+
+
+def _as_rows(x: Any, what: str) -> Any:
+    """`x` as a matrix; a vector becomes its one row."""
+    x = as_tensor_variable(x)
+    if x.type.ndim not in (1, 2):
+        raise ValueError(
+            user_message(
+                f"nnet.{what} takes a vector or a matrix",
+                got=str(x.type),
+                hint=f"symc.{what}(x, axis) takes any number of axes",
+                where=user_line(x) or None,
+            )
+        )
+    return x.dimshuffle("x", 0) if x.type.ndim == 1 else x
+
+
+def nnet_softmax(c: Any) -> Any:
+    """Return the softmax of each row; a vector gives a matrix of one row, as in Theano."""
+    return softmax(_as_rows(c, "softmax"))
+
+
+def nnet_logsoftmax(c: Any) -> Any:
+    """Return the logarithm of `nnet_softmax`."""
+    return log_softmax(_as_rows(c, "log_softmax"))
+
+
+def softmax_with_bias(x: Any, b: Any) -> Any:
+    """Return the softmax of the rows of ``x + b``."""
+    return nnet_softmax(as_tensor_variable(x) + as_tensor_variable(b))
+
+
+def crossentropy_softmax_1hot(x: Any, y_idx: Any) -> tuple[Any, Any]:
+    """Return the negative log-likelihood of labels under the softmax of rows, and that softmax.
+
+    Parameters
+    ----------
+    x : matrix_like, (n, classes)
+    y_idx : integer vector_like, (n,)
+    """
+    loss, p = crossentropy_softmax_1hot_op(_as_rows(x, "softmax"), y_idx)
+    return loss, p
+
+
+def crossentropy_softmax_1hot_with_bias(x: Any, b: Any, y_idx: Any) -> tuple[Any, Any]:
+    """As `crossentropy_softmax_1hot` of ``x + b``."""
+    return crossentropy_softmax_1hot(as_tensor_variable(x) + as_tensor_variable(b), y_idx)
+
+
+def crossentropy_softmax_max_and_argmax_1hot(x: Any, y_idx: Any) -> tuple[Any, ...]:
+    """As `crossentropy_softmax_1hot`, and the largest probability and its position per row."""
+    loss, p = crossentropy_softmax_1hot(x, y_idx)
+    return loss, p, max_(p, axis=1), argmax(p, axis=1)
+
+
+def crossentropy_softmax_argmax_1hot_with_bias(x: Any, b: Any, y_idx: Any) -> tuple[Any, ...]:
+    """Return loss, softmax and most probable class of each row of ``x + b``."""
+    loss, p = crossentropy_softmax_1hot_with_bias(x, b, y_idx)
+    return loss, p, argmax(p, axis=1)
+
+
+def crossentropy_categorical_1hot(coding_dist: Any, true_one_of_n: Any) -> Any:
+    """Return ``-log(coding_dist[i, true_one_of_n[i]])``."""
+    return -log(pick_per_row(as_tensor_variable(coding_dist), as_tensor_variable(true_one_of_n)))
+
+
+def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
+    """Return the cross-entropy of each row of predicted probabilities with the truth.
+
+    Parameters
+    ----------
+    coding_dist : matrix_like
+        Predicted probabilities, one row per example.
+    true_dist : integer vector_like or matrix_like
+        The right class of each example, or its distribution.
+
+    Raises
+    ------
+    TypeError
+        If the ranks do not fit.
+    """
+    coding_dist, true_dist = as_tensor_variable(coding_dist), as_tensor_variable(true_dist)
+    if true_dist.type.ndim == coding_dist.type.ndim:
+        return -sum_(true_dist * log(coding_dist), axis=coding_dist.type.ndim - 1)
+    if true_dist.type.ndim == coding_dist.type.ndim - 1 == 1:
+        return crossentropy_categorical_1hot(coding_dist, true_dist)
+    raise TypeError(
+        user_message(
+            "categorical_crossentropy: the ranks do not fit",
+            got=f"{coding_dist.type} and {true_dist.type}",
+            expected="two matrices, or a matrix and an integer vector",
+        )
+    )
+
+
+def binary_crossentropy(output: Any, target: Any) -> Any:
+    """Return ``-(target log(output) + (1 - target) log(1 - output))``, element by element."""
+    output, target = as_tensor_variable(output), as_tensor_variable(target)
+    return -(target * log(output) + (1.0 - target) * log(1.0 - output))
+
+
+def sigmoid_binary_crossentropy(output: Any, target: Any) -> Any:
+    """Return `binary_crossentropy` of ``sigmoid(output)``, stably: ``softplus(-|x|) + ...``.
+
+    ``max(x, 0) - x t + log(1 + exp(-|x|))``.
+    """
+    x, t = as_tensor_variable(output), as_tensor_variable(target)
+    return maximum(x, 0) - x * t + log1p(exp(-abs(x)))
+
+
+def relu(x: Any, alpha: Any = 0) -> Any:
+    """Return ``max(x, 0)``, or x where positive and ``alpha x`` elsewhere."""
+    x = as_tensor_variable(x)
+    if isinstance(alpha, (int, float)) and alpha == 0:
+        return maximum(x, 0)
+    return switch(x > 0, x, alpha * x)
+
+
+def elu(x: Any, alpha: Any = 1) -> Any:
+    """Return x where positive and ``alpha (exp(x) - 1)`` elsewhere (Clevert et al., 2015)."""
+    x = as_tensor_variable(x)
+    return switch(x > 0, x, alpha * expm1(minimum(x, 0)))
+
+
+def selu(x: Any) -> Any:
+    """Return the scaled ELU that keeps mean and variance (Klambauer et al., 2017)."""
+    return 1.0507009873554805 * elu(x, 1.6732632423543772)
+
+
+def softsign(x: Any) -> Any:
+    """Return ``x / (1 + |x|)``."""
+    x = as_tensor_variable(x)
+    return x / (1.0 + abs(x))
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """Return ``clip(0.2 x + 0.5, 0, 1)``, a piecewise linear sigmoid."""
+    return clip(0.2 * as_tensor_variable(x) + 0.5, 0.0, 1.0)
+
+
+def ultra_fast_sigmoid(x: Any) -> Any:
+    """Return the sigmoid; it costs no more than Theano's approximation of this name did."""
+    return sigmoid(x)
+

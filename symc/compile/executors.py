@@ -1,0 +1,185 @@
+"""What runs a function: the NumPy path, or variants of native code.
+
+An executor makes *variants* of a closed graph. On the NumPy path there is one, which serves every
+call. Native variants are made for a broadcast pattern (D2): the first assumes that lengths which
+can't be proved equal are equal; a call that breaks the assumption gets another one, made for the
+lengths that were seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..config import config
+from ..errors import CompileError, SymcError
+from ..graph.graph import Graph
+from ..graph.node import Apply, Variable
+from ..lower.facts import Facts
+from ..rewrite.engine import Optimized, optimize
+from ..runtime import NativeFunction, native_available, notice_once
+from .collect import Closed
+from .explain import node_error
+from .expand import expanded
+from .native import NativeVariant
+from .numpy_program import NumpyProgram
+from .python_function import PythonFunction
+
+CallableBase: Any = NativeFunction if NativeFunction is not None else PythonFunction
+"""Base class of functions: the call path in C, or its twin in Python."""
+
+
+class Executor:
+    """Common parts: the closed graph, its containers, the first variant.
+
+    Attributes
+    ----------
+    first : object
+        The variant made when the function is.
+    """
+
+    def __init__(self, maker: Any) -> None:
+        self.closed: Closed = maker.closed
+        self.mode = maker.mode
+        self.borrow = [o.borrow for o in maker.outs]
+        self.borrow += [False] * (len(self.closed.outputs) - len(self.borrow))
+        self.containers = [v.container for v in self.closed.shared]
+        self.mutable = [s.mutable for s in maker.explicit]
+        self.optimized: Optimized
+
+    @property
+    def roots(self) -> list[Variable]:
+        """Outputs, then new values of shared variables."""
+        return [*self.closed.outputs, *(new for _, new in self.closed.updates)]
+
+    def optimize(self, facts: Facts | None) -> Optimized:
+        """Rewrite the graph."""
+        return optimize(self.roots, facts, self.mode.selection)
+
+    def free(self) -> None:
+        """Give memory back that is kept between calls."""
+
+    def another(self, inputs: Sequence[Any]) -> Any:
+        """A variant for inputs that all others have refused."""
+        raise NotImplementedError
+
+    def explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
+        """The exception for the failure of a native program."""
+        raise NotImplementedError
+
+
+class NumpyExecutor(Executor):
+    """Runs the rewritten graph node by node."""
+
+    def __init__(self, maker: Any) -> None:
+        super().__init__(maker)
+        self.optimized = self.optimize(None)
+        count = len(self.closed.outputs)
+        self.program = NumpyProgram(
+            self.closed.inputs,
+            self.closed.shared_copies,
+            self.optimized.outputs[:count],
+            self.optimized.outputs[count:],
+            self.borrow,
+            node_error,
+        )
+        self.first: Callable[[list[Any]], list[Any]] = self._run
+
+    def _run(self, inputs: Sequence[Any]) -> list[Any]:
+        shared = [c.get_value(borrow=True) for c in self.containers]
+        outputs, updates = self.program(inputs, shared)
+        for (position, _), value in zip(self.closed.updates, updates, strict=True):
+            self.containers[position].set_value(value, borrow=True)
+        return outputs
+
+    @property
+    def fgraph(self) -> Graph:
+        """The rewritten graph."""
+        return Graph([*self.closed.inputs, *self.closed.shared_copies], self.optimized.outputs)
+
+    def debugprint_info(self, name: str | None) -> Any:
+        """Outputs and order, for `debugprint`."""
+        del name
+        return self.optimized.outputs, self.program.order, {}
+
+
+class NativeExecutor(Executor):
+    """Runs compiled variants."""
+
+    def __init__(self, maker: Any) -> None:
+        super().__init__(maker)
+        self.name = maker.name
+        self.variants: list[NativeVariant] = []
+        self.first = self._make(None)
+
+    @property
+    def main(self) -> NativeVariant:
+        """The variant that assumes equal lengths."""
+        return self.variants[0]
+
+    def _make(self, oracle: Any) -> Any:
+        facts = Facts([*self.closed.inputs, *self.closed.shared_copies], oracle)
+        optimized = self.optimize(facts)
+        outputs = expanded(optimized.outputs)
+        variant = NativeVariant(self.closed, outputs, facts, self.borrow, self.mutable, self.mode)
+        if not self.variants:
+            self.optimized = optimized
+        self.variants.append(variant)
+        return variant.program
+
+    def another(self, inputs: Sequence[Any]) -> Any:
+        """Compile for the lengths of these inputs and of the shared values."""
+        values = dict(zip(self.closed.inputs, inputs, strict=True))
+        for copy, container in zip(self.closed.shared_copies, self.containers, strict=True):
+            values[copy] = container.get_value(borrow=True)
+
+        def observed(variable: Variable, axis: int | None) -> int:
+            value = np.asarray(values[variable])
+            return int(value) if axis is None else value.shape[axis]
+
+        return self._make(observed)
+
+    def explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
+        """The exception for the failure of a native program."""
+        variant = next(v for v in self.variants if v.program is program)
+        return variant.explain(record, inputs, cause)
+
+    @property
+    def fgraph(self) -> Any:
+        """The graph of the main variant's program (D8)."""
+        return self.main.fgraph
+
+    def debugprint_info(self, name: str | None) -> Any:
+        """Outputs, order and notes of the main variant, for `debugprint`."""
+        del name
+        return self.main.debugprint_info()
+
+
+def make_executor(maker: Any) -> Executor:
+    """The executor that the mode asks for; the NumPy path where native code can't be had.
+
+    Without an extension or a compiler the NumPy path serves, with one notice per process.
+    """
+    if maker.mode.executor == "numpy":
+        return NumpyExecutor(maker)
+    if not native_available():
+        notice_once(
+            "symc: no compiled code on this machine (no C compiler, or the extension is not "
+            "built); functions run on NumPy, more slowly. `symc doctor` says what is missing."
+        )
+        return NumpyExecutor(maker)
+    try:
+        return NativeExecutor(maker)
+    except CompileError as error:
+        if config.on_opt_error == "raise":
+            raise
+        notice_once(f"symc: compiling failed, functions run on NumPy. {_first_line(error)}")
+        return NumpyExecutor(maker)
+
+
+def _first_line(error: SymcError) -> str:
+    return str(error).splitlines()[0]
+
+
