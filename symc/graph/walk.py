@@ -331,7 +331,7 @@ def connection_pattern(node: Apply) -> list[list[bool]]:
             user_message(
                 f"{node.op}: connection_pattern has the wrong size",
                 got=repr(pattern),
-                expected=f"{node.nin} lists, one per input, of {node.nout} booleans, one per output",
+                expected=f"{node.nin} lists (inputs) of {node.nout} booleans (outputs)",
             )
         )
     return [[bool(connected) for connected in row] for row in pattern]
