@@ -1,0 +1,299 @@
+"""Accumulators of reductions: several lanes, wide totals, and how they are combined.
+
+A sum of float32 runs in blocks: each of ``lanes`` float32 accumulators takes at most
+:data:`BLOCK_GROUPS` values, then all are added to accumulators of the wider type. Every order of
+operations is fixed by the lengths alone, so results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..loop import ir
+from ..loop.kernel import Reduction, Store
+from ..scalar.expr import Context, Expr
+from ..scalar.op import REGISTRY, cast_expr
+
+BLOCK_GROUPS = 16
+"""Values that one accumulator of the narrow type takes before it is added to the wide one."""
+
+
+class Names:
+    """Fresh keys for the locals, arrays and indices of one nest."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.count = 0
+
+    def fresh(self, prefix: str) -> str:
+        """A key that was not used before."""
+        self.count += 1
+        return f"{prefix}{self.count}"
+
+    def let(self, out: list[ir.Stmt], value: Expr) -> Expr:
+        """Name `value` in the block `out`; leaves need no name."""
+        if value.kind in ("const", "index", "local", "size"):
+            return value
+        key = self.fresh("t")
+        out.append(ir.Let(key, value))
+        return self.ctx.local(key, value.dtype)
+
+    def index(self, prefix: str = "i") -> tuple[str, Expr]:
+        """A fresh loop variable: its key and its expression."""
+        key = self.fresh(prefix)
+        return key, self.ctx.index(key)
+
+
+def identity_value(reduction: Reduction) -> Any:
+    """The value that an accumulator starts from.
+
+    Raises
+    ------
+    ValueError
+        If the op has none.
+    """
+    name = reduction.arg or reduction.op.name
+    if reduction.identity is not None and reduction.arg is None:
+        return reduction.identity
+    if name in ("maximum", "argmax"):
+        return _extreme(_own_dtype(reduction), low=True)
+    if name in ("minimum", "argmin"):
+        return _extreme(_own_dtype(reduction), low=False)
+    if reduction.op.identity is None:
+        raise ValueError(f"a reduction by {name} needs an identity")
+    return reduction.op.identity
+
+
+def _extreme(dtype: str, low: bool) -> Any:
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return -np.inf if low else np.inf
+    if kind.kind == "b":
+        return not low
+    info = np.iinfo(dtype)
+    return info.min if low else info.max
+
+
+def _own_dtype(reduction: Reduction) -> str:
+    """The type of the inner accumulators."""
+    value, acc = reduction.value.dtype, reduction.acc_dtype
+    if reduction.arg is not None:
+        return value
+    narrow = {"float32": "float64", "complex64": "complex128"}
+    return value if reduction.op.name == "add" and narrow.get(value) == acc else acc
+
+
+class Accumulator:
+    """Lanes of one reduction by an associative op.
+
+    Parameters
+    ----------
+    names : Names
+    reduction : Reduction
+    lanes : int
+    """
+
+    def __init__(self, names: Names, reduction: Reduction, lanes: int) -> None:
+        self.names = names
+        self.ctx = names.ctx
+        self.reduction = reduction
+        self.lanes = lanes
+        self.own = _own_dtype(reduction)
+        self.wide = reduction.acc_dtype if self.own != reduction.acc_dtype else None
+        self.start = identity_value(reduction)
+        self.acc = names.fresh("acc")
+        self.total = names.fresh("tot") if self.wide else self.acc
+
+    @property
+    def dtype(self) -> str:
+        """Type of the totals."""
+        return self.wide or self.own
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Dtypes of what a chunk hands on to `combine`."""
+        return (self.dtype,)
+
+    def declare(self) -> list[ir.Stmt]:
+        """Arrays, filled with the identity."""
+        arrays: list[ir.Stmt] = [self._array(self.acc, self.own)]
+        if self.wide:
+            arrays.append(self._array(self.total, self.wide))
+        return arrays
+
+    def _array(self, key: str, dtype: str) -> ir.Array:
+        return ir.Array(key, dtype, self.lanes, self.ctx.const(self.start, dtype))
+
+    def reset(self, kind: str) -> list[ir.Stmt]:
+        """Start the narrow accumulators anew, after a flush."""
+        if not self.wide:
+            return []
+        key, lane = self.names.index("l")
+        store = Store(self.acc, (lane,), self.ctx.const(self.start, self.own))
+        return [self._each_lane(key, (store,), kind)]
+
+    def update(self, lane: Expr, value: Expr, group: Expr) -> list[ir.Stmt]:
+        """Take one value into a lane."""
+        old = self.ctx.load(self.acc, (lane,), self.own)
+        new = self._combine(old, cast_expr(self.ctx, value, self.own), self.own)
+        return [Store(self.acc, (lane,), new)]
+
+    def flush(self, kind: str) -> list[ir.Stmt]:
+        """Add the narrow accumulators to the totals."""
+        if not self.wide:
+            return []
+        key, lane = self.names.index("l")
+        old = self.ctx.load(self.total, (lane,), self.wide)
+        new = cast_expr(self.ctx, self.ctx.load(self.acc, (lane,), self.own), self.wide)
+        store = Store(self.total, (lane,), self._combine(old, new, self.wide))
+        return [self._each_lane(key, (store,), kind)]
+
+    def _each_lane(self, key: str, body: tuple[ir.Stmt, ...], kind: str) -> ir.For:
+        zero, stop = self.ctx.integer(0), self.ctx.integer(self.lanes)
+        return ir.For(key, zero, stop, body, kind)
+
+    def _combine(self, a: Expr, b: Expr, dtype: str) -> Expr:
+        return cast_expr(self.ctx, self.ctx.call(self.reduction.op, (a, b)), dtype)
+
+    def finish(self, out: list[ir.Stmt], first: Expr, kind: str) -> tuple[Expr, ...]:
+        """Combine the lanes, halving their number; `first` is the place of element 0."""
+        half = self.lanes // 2
+        while half >= 1:
+            key, lane = self.names.index("l")
+            pair = (lane, lane + self.ctx.integer(half))
+            a, b = (self.ctx.load(self.total, (p,), self.dtype) for p in pair)
+            store = Store(self.total, (lane,), self._combine(a, b, self.dtype))
+            stop = self.ctx.integer(half)
+            loop_kind = kind if half >= 4 else "unroll"
+            out.append(ir.For(key, self.ctx.integer(0), stop, (store,), loop_kind))
+            half //= 2
+        return (self.names.let(out, self.ctx.load(self.total, (self.ctx.integer(0),), self.dtype)),)
+
+    def lane_result(self, lane: Expr) -> Expr:
+        """The result where every lane belongs to another outer point."""
+        return self.result((self.ctx.load(self.total, (lane,), self.dtype),))
+
+    def combine(self, out: list[ir.Stmt], parts: tuple[str, ...], count: Expr) -> Expr:
+        """Combine the parts of `count` chunks, held in arrays, in order."""
+        key = self.names.fresh("r")
+        total = self.ctx.local(key, self.dtype)
+        out.append(ir.Var(key, self.ctx.const(self.start, self.dtype)))
+        index, chunk = self.names.index("c")
+        new = self._combine(total, self.ctx.load(parts[0], (chunk,), self.dtype), self.dtype)
+        out.append(ir.For(index, self.ctx.integer(0), count, (ir.Assign(key, new),)))
+        return self.result((self.names.let(out, total),))
+
+    def result(self, parts: tuple[Expr, ...]) -> Expr:
+        """What later stages read."""
+        return cast_expr(self.ctx, parts[0], self.reduction.dtype)
+
+
+class ArgAccumulator(Accumulator):
+    """Lanes of an argmax or argmin: the extreme value and the group in which it was met."""
+
+    def __init__(self, names: Names, reduction: Reduction, lanes: int) -> None:
+        super().__init__(names, reduction, lanes)
+        self.wide = None
+        self.total = self.acc
+        self.where = names.fresh("arg")
+        small = np.dtype(self.own).itemsize <= 4
+        self.group_dtype = "int32" if small else "int64"
+        self.better_op = REGISTRY["gt" if reduction.arg == "argmax" else "lt"]
+
+    @property
+    def dtype(self) -> str:
+        """Type of the values compared."""
+        return self.own
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Dtypes of what a chunk hands on to `combine`."""
+        return (self.own, "int64")
+
+    def declare(self) -> list[ir.Stmt]:
+        """Arrays of the values and of the groups."""
+        zero = self.ctx.const(0, self.group_dtype)
+        return [
+            self._array(self.acc, self.own),
+            ir.Array(self.where, self.group_dtype, self.lanes, zero),
+        ]
+
+    def _better(self, new: Expr, old: Expr) -> Expr:
+        """Whether `new` beats `old`; NaN beats numbers."""
+        wins = self.better_op(new, old)
+        if np.dtype(self.own).kind not in "fc":
+            return wins
+        neq, eq = REGISTRY["neq"], REGISTRY["eq"]
+        return wins | (neq(new, new) & eq(old, old))
+
+    def update(self, lane: Expr, value: Expr, group: Expr) -> list[ir.Stmt]:
+        """Take one value into a lane; `group` numbers the values of a lane."""
+        out: list[ir.Stmt] = []
+        old = self.names.let(out, self.ctx.load(self.acc, (lane,), self.own))
+        new = self.names.let(out, value)
+        wins = self.names.let(out, self._better(new, old))
+        switch = REGISTRY["switch"]
+        where = self.ctx.load(self.where, (lane,), self.group_dtype)
+        number = cast_expr(self.ctx, group, self.group_dtype)
+        out.append(Store(self.acc, (lane,), switch(wins, new, old)))
+        out.append(Store(self.where, (lane,), switch(wins, number, where)))
+        return out
+
+    def finish(self, out: list[ir.Stmt], first: Expr, kind: str) -> tuple[Expr, ...]:
+        """The extreme over all lanes, the earliest of equals."""
+        zero, lanes = self.ctx.integer(0), self.ctx.integer(self.lanes)
+        index, lane = self.names.index("l")
+
+        def place(at: Expr) -> Expr:
+            group = cast_expr(self.ctx, self.ctx.load(self.where, (at,), self.group_dtype), "int64")
+            return group * lanes + at + first
+
+        best, arg = self._start(out, self.ctx.load(self.acc, (zero,), self.own), place(zero))
+        body = self._take(best, arg, self.ctx.load(self.acc, (lane,), self.own), place(lane))
+        out.append(ir.For(index, self.ctx.integer(1), lanes, body))
+        return best, arg
+
+    def _start(self, out: list[ir.Stmt], value: Expr, place: Expr) -> tuple[Expr, Expr]:
+        best, arg = self.names.fresh("b"), self.names.fresh("w")
+        out.append(ir.Var(best, value))
+        out.append(ir.Var(arg, place))
+        return self.ctx.local(best, self.own), self.ctx.local(arg, "int64")
+
+    def _take(self, best: Expr, arg: Expr, value: Expr, place: Expr) -> tuple[ir.Stmt, ...]:
+        out: list[ir.Stmt] = []
+        new, at = self.names.let(out, value), self.names.let(out, place)
+        worse = self._better(best, new)
+        earlier = REGISTRY["lt"](at, arg) & ~worse
+        wins = self._better(new, best) | earlier
+        out.append(ir.If(wins, (ir.Assign(best.payload, new), ir.Assign(arg.payload, at))))
+        return tuple(out)
+
+    def lane_result(self, lane: Expr) -> Expr:
+        """The group in which a lane met its extreme."""
+        where = self.ctx.load(self.where, (lane,), self.group_dtype)
+        return cast_expr(self.ctx, cast_expr(self.ctx, where, "int64"), self.reduction.dtype)
+
+    def combine(self, out: list[ir.Stmt], parts: tuple[str, ...], count: Expr) -> Expr:
+        """The extreme over chunks, the earliest of equals."""
+        zero = self.ctx.integer(0)
+        best, arg = self._start(
+            out,
+            self.ctx.load(parts[0], (zero,), self.own),
+            self.ctx.load(parts[1], (zero,), "int64"),
+        )
+        index, chunk = self.names.index("c")
+        value = self.ctx.load(parts[0], (chunk,), self.own)
+        body = self._take(best, arg, value, self.ctx.load(parts[1], (chunk,), "int64"))
+        out.append(ir.For(index, self.ctx.integer(1), count, body))
+        return self.result((best, arg))
+
+    def result(self, parts: tuple[Expr, ...]) -> Expr:
+        """The index."""
+        return cast_expr(self.ctx, parts[1], self.reduction.dtype)
+
+
+def accumulator(names: Names, reduction: Reduction, lanes: int) -> Accumulator:
+    """The accumulator that fits a reduction."""
+    return (ArgAccumulator if reduction.arg else Accumulator)(names, reduction, lanes)

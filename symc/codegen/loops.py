@@ -1,0 +1,349 @@
+"""Loops over the points of a kernel: what schedules are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import ceil, log2
+
+import numpy as np
+
+from ..loop import ir
+from ..loop.kernel import Axis, Stage, Store
+from ..scalar.arith import maximum, minimum
+from ..scalar.expr import Expr, walk
+from .accumulate import BLOCK_GROUPS, Accumulator, Names, accumulator
+from .place import Placer, Point
+from .prepare import cost, product, stage_roots
+from .target import Target
+
+CHUNK_NS = 15_000
+"""Work of one chunk of a parallel loop."""
+
+Values = dict[Expr, Expr]
+"""What stands for the locals of a kernel."""
+
+Body = Callable[[Point], "list[ir.Stmt]"]
+
+
+class Loops:
+    """Emits loops for one placed kernel.
+
+    Attributes
+    ----------
+    values : dict
+        What stands for locals (results of reductions, kept values) in later stages.
+    kind : str
+        ``"simd"`` if the kernel's ops are branch-free and vectorise, else ``"serial"``.
+    """
+
+    def __init__(self, placer: Placer, target: Target) -> None:
+        self.placer = placer
+        self.kernel = placer.kernel
+        self.ctx = placer.ctx
+        self.target = target
+        self.names = Names(self.ctx)
+        self.values: Values = {}
+        self.kind = vector_kind(self.kernel.roots())
+
+    # ---- estimates
+
+    def point_ns(self) -> float:
+        """Estimated time of one point, all stages."""
+        total = 0.0
+        for stage in self.kernel.stages:
+            roots = stage_roots(stage)
+            elements = sum(1 for n in walk(roots) if n.kind == "load") + len(stage.stores)
+            total += self.target.operation_ns * cost(roots) + 0.1 * elements
+        return max(total, 0.1)
+
+    def grain(self) -> int:
+        """Points per chunk of a parallel loop."""
+        return 1 << max(10, ceil(log2(CHUNK_NS / self.point_ns())))
+
+    def work(self, points: Expr) -> Expr:
+        """Estimated nanoseconds for a number of points."""
+        tenths = max(1, round(10 * self.point_ns()))
+        return (points * self.ctx.integer(tenths)) // self.ctx.integer(10)
+
+    # ---- chunks
+
+    def chunks(
+        self,
+        count: Expr,
+        length: Expr,
+        points: Expr,
+        body: Callable[[Expr, Expr, Expr], list[ir.Stmt]],
+    ) -> list[ir.Stmt]:
+        """A parallel loop over chunks of ``range(count)``.
+
+        Parameters
+        ----------
+        count, length : Expr
+            Number of iterations in all and per chunk.
+        points : Expr
+            Number of points that all iterations compute.
+        body : callable
+            Statements for a chunk, given its number and its iterations ``low`` to ``high``.
+        """
+        key, chunk = self.names.index("c")
+        inside: list[ir.Stmt] = []
+        low = self.names.let(inside, chunk * length)
+        high = self.names.let(inside, minimum(low + length, count))
+        inside += body(chunk, low, high)
+        number = ceil_div(count, length)
+        zero = self.ctx.integer(0)
+        return [ir.For(key, zero, number, tuple(inside), "parallel", work=self.work(points))]
+
+    def rows(self, axes: Sequence[Axis], low: Expr, high: Expr, body: Body) -> list[ir.Stmt]:
+        """A serial loop over rows ``low`` to ``high`` of the product of `axes`, in C order.
+
+        With several axes their indices are counted up like an odometer; only the first is found
+        by division.
+        """
+        key, row = self.names.index("r")
+        if not axes:
+            return [ir.For(key, low, high, tuple(body({})))]
+        if len(axes) == 1:
+            return [ir.For(key, low, high, tuple(body({axes[0].key: row})))]
+        out: list[ir.Stmt] = []
+        counters = self._split(out, axes, low)
+        inside: list[ir.Stmt] = []
+        point: Point = {}
+        for axis, counter in zip(axes, counters, strict=True):
+            name = self.names.fresh("i")
+            inside.append(ir.Let(name, counter))
+            point[axis.key] = self.ctx.local(name, "int64")
+        inside += body(point)
+        inside += self._advance(axes, counters)
+        out.append(ir.For(key, low, high, tuple(inside)))
+        return out
+
+    def _split(self, out: list[ir.Stmt], axes: Sequence[Axis], number: Expr) -> list[Expr]:
+        """Indices of row `number`, as mutable locals."""
+        counters: list[Expr] = []
+        rest = number
+        for axis in reversed(axes):
+            last = axis is axes[0]
+            value = rest if last else rest % axis.extent
+            key = self.names.fresh("o")
+            out.append(ir.Var(key, value))
+            counters.insert(0, self.ctx.local(key, "int64"))
+            if not last:
+                rest = self.names.let(out, rest // axis.extent)
+        return counters
+
+    def _advance(self, axes: Sequence[Axis], counters: Sequence[Expr]) -> list[ir.Stmt]:
+        zero, one = self.ctx.integer(0), self.ctx.integer(1)
+        body: list[ir.Stmt] = []
+        for axis, counter in zip(axes, counters, strict=True):
+            step: list[ir.Stmt] = [ir.Assign(counter.payload, counter + one)]
+            if axis is not axes[0]:
+                carry = (ir.Assign(counter.payload, zero), *body)
+                step.append(ir.If(counter >= axis.extent, carry))
+            body = step
+        return body
+
+    # ---- points
+
+    def point(self, stage: Stage, point: Point) -> list[ir.Stmt]:
+        """The values of `stage` at one point, without reductions: kept, then stored."""
+        out: list[ir.Stmt] = []
+        for key, expr in stage.keep:
+            value = self.placer.place([expr], point, self.values)[0]
+            self.values[self.ctx.local(key, expr.dtype)] = self.names.let(out, value)
+        out += self.stores(stage, point, {})
+        return out
+
+    def stores(self, stage: Stage, point: Point, extra: Values) -> list[ir.Stmt]:
+        """The stores of `stage`: all values are computed before the first is stored."""
+        values = self.values | extra
+        out: list[ir.Stmt] = []
+        roots = [s.value for s in stage.stores]
+        placed = self.placer.place(roots, point, values)
+        if len(placed) > 1:
+            placed = [self.names.let(out, v) for v in placed]
+        for store, value in zip(stage.stores, placed, strict=True):
+            index = self.placer.place_store(store, point, values)
+            out.append(Store(store.operand, index, value))
+        return out
+
+    # ---- sweeps over inner axes
+
+    def nested(self, axes: Sequence[Axis], body: Body, point: Point) -> list[ir.Stmt]:
+        """Serial loops over `axes` around `body`."""
+        keys = [self.names.index("i") for _ in axes]
+        inner = body(point | {a.key: i for a, (_, i) in zip(axes, keys, strict=True)})
+        zero = self.ctx.integer(0)
+        for axis, (key, _) in zip(reversed(axes), reversed(keys), strict=True):
+            inner = [ir.For(key, zero, axis.extent, tuple(inner))]
+        return inner
+
+    def position(self, point: Point) -> Expr:
+        """Place of a point among the inner points, in C order."""
+        total: Expr = self.ctx.integer(0)
+        for axis in self.placer.inner:
+            total = product(self.ctx, (total, axis.extent)) + point[axis.key]
+        return total
+
+    def map_points(
+        self, stage: Stage, point: Point, span: tuple[Expr, Expr] | None, scratch: dict[str, str]
+    ) -> list[ir.Stmt]:
+        """Sweep the inner axes for a stage without reductions.
+
+        Parameters
+        ----------
+        stage : Stage
+        point : dict
+            Values of the outer axes.
+        span : tuple of Expr or None
+            Part of the first inner axis to sweep; all of it by default.
+        scratch : dict
+            Array that holds each kept value, by key.
+        """
+        *before, last = self.placer.inner
+        key, j = self.names.index("j")
+        low, high = self.ctx.integer(0), last.extent
+
+        def body(at: Point) -> list[ir.Stmt]:
+            inside = self._element(stage, at | {last.key: j}, scratch, [])
+            start, stop = (low, high) if before or span is None else span
+            return [ir.For(key, start, stop, tuple(inside), self.kind)]
+
+        if before and span is not None:
+            index, i = self.names.index("i")
+            rest = self.nested(before[1:], body, point | {before[0].key: i})
+            return [ir.For(index, *span, tuple(rest))]
+        return self.nested(before, body, point)
+
+    def _element(
+        self,
+        stage: Stage,
+        point: Point,
+        scratch: dict[str, str],
+        updates: Sequence[tuple[Accumulator, Expr, Expr]],
+    ) -> list[ir.Stmt]:
+        """One point of a sweep: values, then accumulation, kept values and stores."""
+        out: list[ir.Stmt] = []
+        values = self.values | self._kept(scratch, point)
+        roots = [a.reduction.value for a, _, _ in updates] + [e for _, e in stage.keep]
+        placed = [self.names.let(out, v) for v in self.placer.place(roots, point, values)]
+        own = {
+            expr: value for (_, expr), value in zip(stage.keep, placed[len(updates) :], strict=True)
+        }
+        stored = self.stores(stage, point, values | own)
+        for (acc, lane, group), value in zip(updates, placed, strict=False):
+            out += acc.update(lane, value, group)
+        for key, expr in stage.keep:
+            if key in scratch:
+                out.append(Store(scratch[key], (self.position(point),), own[expr]))
+        return out + stored
+
+    def _kept(self, scratch: dict[str, str], point: Point) -> Values:
+        """Reads of kept values from scratch."""
+        at = self.position(point) if scratch else None
+        result: Values = {}
+        for stage in self.kernel.stages:
+            for key, expr in stage.keep:
+                if key in scratch and at is not None:
+                    load = self.ctx.load(scratch[key], (at,), expr.dtype)
+                    result[self.ctx.local(key, expr.dtype)] = load
+        return result
+
+    def reduce_points(
+        self,
+        stage: Stage,
+        point: Point,
+        span: tuple[Expr, Expr] | None,
+        scratch: dict[str, str],
+    ) -> tuple[list[ir.Stmt], list[tuple[Accumulator, tuple[Expr, ...]]]]:
+        """Sweep the inner axes for a stage with reductions.
+
+        Returns the statements and, per reduction, its accumulator and parts (as for
+        :meth:`Accumulator.combine`). Parameters are those of :meth:`map_points`.
+        """
+        lanes = self._lanes(stage)
+        accumulators = [accumulator(self.names, r, lanes) for r in stage.reductions]
+        out: list[ir.Stmt] = [s for a in accumulators for s in a.declare()]
+        *before, last = self.placer.inner
+        first = self.ctx.integer(0) if before or span is None else span[0]
+
+        def body(at: Point) -> list[ir.Stmt]:
+            stop = last.extent if before or span is None else span[1]
+            return self._lane_loops(stage, at, last, (first, stop), accumulators, scratch)
+
+        if before and span is not None:
+            index, i = self.names.index("i")
+            rest = self.nested(before[1:], body, point | {before[0].key: i})
+            out.append(ir.For(index, *span, tuple(rest)))
+        else:
+            out += self.nested(before, body, point)
+        finished = [(a, a.finish(out, first, self.kind)) for a in accumulators]
+        return out, finished
+
+    def _lanes(self, stage: Stage) -> int:
+        roots = stage_roots(stage)
+        sizes = [np.dtype(r.value.dtype).itemsize for r in stage.reductions]
+        return self.target.lanes(max(sizes), cost(roots))
+
+    def _lane_loops(
+        self,
+        stage: Stage,
+        point: Point,
+        axis: Axis,
+        span: tuple[Expr, Expr],
+        accumulators: Sequence[Accumulator],
+        scratch: dict[str, str],
+    ) -> list[ir.Stmt]:
+        """Sweep one axis: whole groups of lanes in blocks, then the rest."""
+        out: list[ir.Stmt] = []
+        lanes = self.ctx.integer(accumulators[0].lanes)
+        zero = self.ctx.integer(0)
+        count = self.names.let(out, span[1] - span[0])
+        groups = self.names.let(out, count // lanes)
+
+        def group(number: Expr, width: Expr) -> list[ir.Stmt]:
+            key, lane = self.names.index("l")
+            inside: list[ir.Stmt] = []
+            j = self.names.let(inside, span[0] + number * lanes + lane)
+            updates = [(a, lane, number) for a in accumulators]
+            inside += self._element(stage, point | {axis.key: j}, scratch, updates)
+            return [ir.For(key, zero, width, tuple(inside), self.kind)]
+
+        number, g = self.names.index("g")
+        flush = [s for a in accumulators for s in a.flush(self.kind)]
+        reset = [s for a in accumulators for s in a.reset(self.kind)]
+        if flush:
+            block, b = self.names.index("b")
+            inside: list[ir.Stmt] = []
+            end = self.names.let(inside, minimum(b + self.ctx.integer(BLOCK_GROUPS), groups))
+            inside += [ir.For(number, b, end, tuple(group(g, lanes))), *flush, *reset]
+            out.append(ir.For(block, zero, groups, tuple(inside), step=BLOCK_GROUPS))
+        else:
+            out.append(ir.For(number, zero, groups, tuple(group(g, lanes))))
+        rest = self.names.let(out, count - groups * lanes)
+        tail = group(groups, rest)
+        tail += [s for a in accumulators for s in a.flush(self.kind)]
+        tail += [s for a in accumulators for s in a.reset(self.kind)]
+        out.append(ir.If(rest > zero, tuple(tail)))
+        return out
+
+
+def vector_kind(roots: Sequence[Expr]) -> str:
+    """``"simd"`` if all values vectorise, else ``"serial"``."""
+    for node in walk(roots):
+        if node.dtype.startswith("complex"):
+            return "serial"
+        if node.kind == "call" and not node.op.vector and not node.op.moves:
+            return "serial"
+    return "simd"
+
+
+def ceil_div(count: Expr, length: Expr) -> Expr:
+    """``count / length``, rounded up."""
+    one = count.ctx.integer(1)
+    return (count + length - one) // length
+
+
+def at_least(value: Expr, bound: int) -> Expr:
+    """`value`, but not less than `bound`."""
+    return maximum(value, value.ctx.integer(bound))

@@ -1,0 +1,303 @@
+"""From a kernel to loop nests for a CPU.
+
+A kernel becomes one to four nests, :class:`Variant`, and the first whose conditions hold is taken
+when the program runs. They differ in how operands are addressed (see :mod:`.place`) and in how
+the domain is walked:
+
+=========== ===========================================================================
+elementwise one loop over all elements, or over rows with the last axis in vector lanes
+rows        one loop over outer points; all stages of one point run while its data is in
+            the nearest cache, inner points in vector lanes
+tiles       outer points in vector lanes, a tile at a time, inner points one by one: for
+            reductions over leading axes (``columns``) and over short ones (``lanes``)
+full        inner points in parallel chunks, whose results are combined in order
+=========== ===========================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..loop import ir
+from ..loop.kernel import Kernel, Stage, Store
+from ..scalar.arith import maximum
+from ..scalar.expr import Expr
+from .accumulate import Accumulator
+from .guards import guarded
+from .loops import Loops, at_least, ceil_div
+from .place import Placer, Point
+from .prepare import Prepared, Shapes, cost, prepare, product
+from .target import DEFAULT, Target
+from .tiles import tile_nest
+
+SHORT = 32
+"""Inner extents up to which outer points go into vector lanes."""
+FEW_ROWS = 8
+LONG_ROW = 65_536
+"""Fewer rows than `FEW_ROWS`, each at least `LONG_ROW` long: split the rows, not the range."""
+MAX_CHUNKS = 64
+"""Most parts of a full reduction."""
+MIN_CHUNK = 16_384
+LARGE_KERNEL = 60
+"""Number of operations from which no strided variants are made; operands are packed instead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """One way to run a kernel.
+
+    Attributes
+    ----------
+    nest : Nest
+    contiguous : tuple of str
+        Operands that must be C-contiguous.
+    unit : tuple of str
+        Operands that must have stride 1 along their last axis.
+    when : Expr or None
+        Condition on sizes of the program.
+    pack : bool
+        Copy operands that are not contiguous first; then this variant always applies.
+    """
+
+    nest: ir.Nest
+    contiguous: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
+    when: Expr | None = None
+    pack: bool = False
+
+
+def schedule(
+    kernel: Kernel,
+    shapes: Shapes,
+    contiguous: frozenset[str] = frozenset(),
+    target: Target = DEFAULT,
+) -> list[Variant]:
+    """The nests of a kernel, most special first; the last one always applies.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    shapes : dict
+        Lengths of every operand's array: size expressions of the program. Equal lengths must be
+        identical expressions, also those of axes, or axes are not collapsed.
+    contiguous : frozenset of str
+        Operands that are known to be C-contiguous.
+    target : Target
+    """
+    prepared = prepare(kernel, shapes)
+    keys = tuple(o.key for o in kernel.operands if o.ndim)
+    unsure = tuple(k for k in keys if k not in contiguous)
+    variants = _flat_variants(kernel, shapes, prepared, target, unsure)
+    if not unsure:
+        return variants
+    if cost(prepared.roots()) > LARGE_KERNEL and not _written_strided(kernel, contiguous):
+        last = variants[-1]
+        variants[-1] = Variant(last.nest, last.contiguous, last.unit, last.when, pack=True)
+        return variants
+    return variants + _strided_variants(prepared, target)
+
+
+def _written_strided(kernel: Kernel, contiguous: frozenset[str]) -> bool:
+    return any("w" in o.access and o.ndim and o.key not in contiguous for o in kernel.operands)
+
+
+def _flat_variants(
+    kernel: Kernel, shapes: Shapes, prepared: Prepared, target: Target, unsure: tuple[str, ...]
+) -> list[Variant]:
+    placer = Placer(prepared, flat=True)
+    if not prepared.inner:
+        return [Variant(elementwise(placer, target), unsure)]
+    one = kernel.ctx.integer(1)
+    inner = product(kernel.ctx, [one, *(a.extent for a in kernel.inner)])
+    if not prepared.outer:
+        full = full_nest(Placer(prepare(kernel, shapes, recompute=True), flat=True), target)
+        if len(prepared.stages) == 1:
+            return [Variant(full, unsure)]
+        short = inner <= kernel.ctx.integer(MIN_CHUNK)
+        return [Variant(row_nest(placer, target), unsure, when=short), Variant(full, unsure)]
+    outer = product(kernel.ctx, [one, *(a.extent for a in kernel.outer)])
+    variants = []
+    if prefers_columns(placer):
+        many = kernel.outer[-1].extent >= kernel.ctx.integer(FEW_ROWS)
+        variants.append(Variant(tile_nest(placer, target, "columns"), unsure, when=many))
+    else:
+        short = (inner <= kernel.ctx.integer(SHORT)) & (outer >= kernel.ctx.integer(FEW_ROWS))
+        variants.append(Variant(tile_nest(placer, target, "lanes"), unsure, when=short))
+        few = (outer < kernel.ctx.integer(FEW_ROWS)) & (inner >= kernel.ctx.integer(LONG_ROW))
+        split = Placer(prepare(kernel, shapes, recompute=True), flat=True)
+        variants.append(Variant(full_nest(split, target), unsure, when=few))
+    variants = [v for v in variants if v.when is None or not _never(v.when)]
+    return [*variants, Variant(row_nest(placer, target), unsure)]
+
+
+def _never(condition: Expr) -> bool:
+    return condition.is_const and not condition.value
+
+
+def _strided_variants(prepared: Prepared, target: Target) -> list[Variant]:
+    make = row_nest if prepared.inner else elementwise
+    axes = prepared.inner or prepared.outer
+    strided = Variant(make(Placer(prepared, flat=False), target))
+    if not axes:
+        return [strided]
+    placer = Placer(prepared, flat=False, unit=axes[-1].key)
+    needed = placer.unit_requirements()
+    if not needed:
+        return [strided]
+    return [Variant(make(placer, target), unit=needed), strided]
+
+
+def prefers_columns(placer: Placer) -> bool:
+    """Whether memory is contiguous along the last outer axis rather than the last inner one."""
+    return placer.unit_strides(placer.outer[-1].key) > placer.unit_strides(placer.inner[-1].key)
+
+
+# ---------------------------------------------------------------------------------------------
+# Schedules
+# ---------------------------------------------------------------------------------------------
+
+
+def elementwise(placer: Placer, target: Target) -> ir.Nest:
+    """All points are alike: one vector loop, or rows of one."""
+    loops = Loops(placer, target)
+    ctx = loops.ctx
+    stages = loops.kernel.stages
+
+    def all_stages(point: Point) -> list[ir.Stmt]:
+        return [s for stage in stages for s in loops.point(stage, point)]
+
+    if not placer.outer:
+        return placer.nest(guarded(loops, all_stages({})), "scalar", nonempty=False)
+    *before, last = placer.outer
+    key, j = loops.names.index("j")
+    points = product(ctx, [a.extent for a in placer.outer])
+    if not before:
+
+        def span(chunk: Expr, low: Expr, high: Expr) -> list[ir.Stmt]:
+            return [ir.For(key, low, high, tuple(all_stages({last.key: j})), loops.kind)]
+
+        body = loops.chunks(last.extent, ctx.integer(loops.grain()), points, span)
+        return placer.nest(guarded(loops, body), "flat" if placer.flat else "line")
+
+    def row(point: Point) -> list[ir.Stmt]:
+        inside = all_stages(point | {last.key: j})
+        return [ir.For(key, ctx.integer(0), last.extent, tuple(inside), loops.kind)]
+
+    def some_rows(chunk: Expr, low: Expr, high: Expr) -> list[ir.Stmt]:
+        return loops.rows(before, low, high, row)
+
+    rows = product(ctx, [a.extent for a in before])
+    body = loops.chunks(rows, _rows_per_chunk(loops, last.extent), points, some_rows)
+    return placer.nest(guarded(loops, body), "rows")
+
+
+def _rows_per_chunk(loops: Loops, row_points: Expr) -> Expr:
+    return at_least(loops.ctx.integer(loops.grain()) // at_least(row_points, 1), 1)
+
+
+def _scratch(loops: Loops, width: int) -> tuple[list[ir.Stmt], dict[str, str]]:
+    """Arrays for kept values of full stages, `width` values per inner point."""
+    arrays: list[ir.Stmt] = []
+    names: dict[str, str] = {}
+    length = product(loops.ctx, [loops.ctx.integer(width), *(a.extent for a in loops.placer.inner)])
+    for stage in loops.kernel.stages:
+        if stage.level == "full":
+            for key, expr in stage.keep:
+                names[key] = loops.names.fresh("row")
+                arrays.append(ir.Array(names[key], expr.dtype, length))
+    return arrays, names
+
+
+def row_nest(placer: Placer, target: Target) -> ir.Nest:
+    """All stages of one outer point after another, inner points in lanes."""
+    loops = Loops(placer, target)
+    ctx = loops.ctx
+    arrays, scratch = _scratch(loops, 1)
+
+    def row(point: Point) -> list[ir.Stmt]:
+        out: list[ir.Stmt] = []
+        for stage in loops.kernel.stages:
+            if stage.level == "outer":
+                out += loops.point(stage, point)
+            elif not stage.reductions:
+                out += loops.map_points(stage, point, None, scratch)
+            else:
+                body, finished = loops.reduce_points(stage, point, None, scratch)
+                out += body
+                for acc, parts in finished:
+                    _publish(loops, out, acc, acc.result(parts))
+        return out
+
+    def some_rows(chunk: Expr, low: Expr, high: Expr) -> list[ir.Stmt]:
+        return [*arrays, *loops.rows(placer.outer, low, high, row)]
+
+    one = ctx.integer(1)
+    rows = product(ctx, [one, *(a.extent for a in placer.outer)])
+    inner = product(ctx, [one, *(a.extent for a in placer.inner)])
+    if not placer.outer:
+        return placer.nest(guarded(loops, [*arrays, *row({})]), "row", nonempty=False)
+    body = loops.chunks(rows, _rows_per_chunk(loops, inner), product(ctx, (rows, inner)), some_rows)
+    return placer.nest(guarded(loops, body), "rows")
+
+
+def _publish(loops: Loops, out: list[ir.Stmt], acc: Accumulator, value: Expr) -> None:
+    """Make the result of a reduction readable in later stages."""
+    name = loops.ctx.local(acc.reduction.key, acc.reduction.dtype)
+    loops.values[name] = loops.names.let(out, value)
+
+
+def full_nest(placer: Placer, target: Target) -> ir.Nest:
+    """Inner points in parallel chunks; outer points, if any, one after the other."""
+    loops = Loops(placer, target)
+    ctx = loops.ctx
+
+    def row(point: Point) -> list[ir.Stmt]:
+        out: list[ir.Stmt] = []
+        for stage in loops.kernel.stages:
+            if stage.level == "outer":
+                out += loops.point(stage, point)
+            else:
+                out += _split_stage(loops, stage, point)
+        return out
+
+    if not placer.outer:
+        return placer.nest(guarded(loops, row({})), "full", nonempty=False)
+    rows = product(ctx, [a.extent for a in placer.outer])
+    body = loops.rows(placer.outer, ctx.integer(0), rows, row)
+    return placer.nest(guarded(loops, body), "full")
+
+
+def _split_stage(loops: Loops, stage: Stage, point: Point) -> list[ir.Stmt]:
+    """One stage of a full nest: chunks of the first inner axis, then their combination."""
+    ctx = loops.ctx
+    out: list[ir.Stmt] = []
+    first, *rest = loops.placer.inner
+    row = product(ctx, [ctx.integer(1), *(a.extent for a in rest)])
+    points = product(ctx, (first.extent, row))
+    smallest = at_least(ctx.integer(MIN_CHUNK) // at_least(row, 1), 1)
+    even = ceil_div(first.extent, ctx.integer(MAX_CHUNKS))
+    length = loops.names.let(out, maximum(smallest, even))
+    number = loops.names.let(out, ceil_div(first.extent, length))
+    if not stage.reductions:
+
+        def sweep(chunk: Expr, low: Expr, high: Expr) -> list[ir.Stmt]:
+            return loops.map_points(stage, point, (low, high), {})
+
+        return out + loops.chunks(first.extent, length, points, sweep)
+    partial: list[tuple[Accumulator, tuple[str, ...]]] = []
+
+    def reduce(chunk: Expr, low: Expr, high: Expr) -> list[ir.Stmt]:
+        body, finished = loops.reduce_points(stage, point, (low, high), {})
+        for acc, parts in finished:
+            arrays = tuple(loops.names.fresh("part") for _ in parts)
+            partial.append((acc, arrays))
+            body += [Store(a, (chunk,), p) for a, p in zip(arrays, parts, strict=True)]
+        return body
+
+    loop = loops.chunks(first.extent, length, points, reduce)
+    for acc, arrays in partial:
+        out += [ir.Array(a, t, MAX_CHUNKS) for a, t in zip(arrays, acc.parts, strict=True)]
+    out += loop
+    for acc, arrays in partial:
+        _publish(loops, out, acc, acc.combine(out, arrays, number))
+    return out

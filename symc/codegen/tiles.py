@@ -1,0 +1,193 @@
+"""The schedule that puts outer points into vector lanes.
+
+A tile is a run of neighbouring points of the last outer axis. All inner points are visited one by
+one, each for the whole tile, so accumulators are arrays over the tile and no lane ever has to be
+combined with another. With ``columns`` memory is contiguous along the tile (a sum over leading
+axes); with ``lanes`` the inner axes are so short that vectors along them would be mostly empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..loop import ir
+from ..loop.kernel import Axis, Stage, Store
+from ..scalar.arith import minimum
+from ..scalar.expr import Expr
+from .accumulate import Accumulator, accumulator
+from .guards import guarded
+from .loops import Loops, Values, at_least, ceil_div
+from .place import Placer, Point
+from .prepare import product, stage_roots
+from .target import Target
+
+WIDTH = {"columns": 256, "lanes": 64}
+"""Points of a tile; of columns, for elements of 4 bytes."""
+BLOCK = 256
+"""Inner points after which sums of a narrow type go into the wide one."""
+TILE = "tile"
+
+
+class _Tile:
+    """Statements for one tile, ``width`` points from `start` on."""
+
+    def __init__(self, loops: Loops, lanes: int) -> None:
+        self.loops = loops
+        self.ctx = loops.ctx
+        self.names = loops.names
+        self.lanes = lanes
+        self.axis = loops.placer.outer[-1]
+        self.arrays: dict[str, str] = {}
+        self.width: Expr = self.ctx.integer(lanes)
+        self.start: Expr = self.ctx.integer(0)
+        self.point: Point = {}
+        self.results: dict[Expr, str] = {}
+
+    def scratch(self) -> list[ir.Stmt]:
+        """Memory for kept values: per inner point (full) or per outer point."""
+        out: list[ir.Stmt] = []
+        inner = [a.extent for a in self.loops.placer.inner]
+        for stage in self.loops.kernel.stages:
+            for key, expr in stage.keep:
+                self.arrays[key] = self.names.fresh("kept")
+                length: int | Expr = self.lanes
+                if stage.level == "full":
+                    length = product(self.ctx, [self.ctx.integer(self.lanes), *inner])
+                out.append(ir.Array(self.arrays[key], expr.dtype, length))
+        out.sort(key=lambda s: isinstance(s, ir.Array) and isinstance(s.length, Expr))
+        return out
+
+    def body(self, point: Point) -> list[ir.Stmt]:
+        """All stages for the tile number ``point["tile"]``."""
+        out: list[ir.Stmt] = []
+        lanes = self.ctx.integer(self.lanes)
+        self.start = self.names.let(out, point[TILE] * lanes)
+        self.width = self.names.let(out, minimum(lanes, self.axis.extent - self.start))
+        self.point = {key: value for key, value in point.items() if key != TILE}
+        for stage in self.loops.kernel.stages:
+            if stage.level == "outer":
+                out.append(self._once(stage))
+            else:
+                out += self._sweep(stage)
+        return out
+
+    def _once(self, stage: Stage) -> ir.For:
+        return self._across(lambda lane: self._element(stage, {}, lane, []))
+
+    def _across(self, body: Callable[[Expr], list[ir.Stmt]]) -> ir.For:
+        key, lane = self.names.index("t")
+        zero = self.ctx.integer(0)
+        return ir.For(key, zero, self.width, tuple(body(lane)), self.loops.kind)
+
+    def _sweep(self, stage: Stage) -> list[ir.Stmt]:
+        """Visit all inner points; flush narrow accumulators every `BLOCK` of them."""
+        accumulators = [accumulator(self.names, r, self.lanes) for r in stage.reductions]
+        out: list[ir.Stmt] = [s for a in accumulators for s in a.declare()]
+        *before, last = self.loops.placer.inner
+        flush = [s for a in accumulators for s in a.flush(self.loops.kind)]
+        flush += [s for a in accumulators for s in a.reset(self.loops.kind)]
+        key, i = self.names.index("i")
+        zero = self.ctx.integer(0)
+
+        def visit(at: Point) -> list[ir.Stmt]:
+            def element(lane: Expr) -> list[ir.Stmt]:
+                return self._element(stage, at | {last.key: i}, lane, accumulators)
+
+            if not flush:
+                return [ir.For(key, zero, last.extent, (self._across(element),))]
+            block, b = self.names.index("b")
+            inside: list[ir.Stmt] = []
+            end = self.names.let(inside, minimum(b + self.ctx.integer(BLOCK), last.extent))
+            inside += [ir.For(key, b, end, (self._across(element),)), *flush]
+            return [ir.For(block, zero, last.extent, tuple(inside), step=BLOCK)]
+
+        out += self.loops.nested(before, visit, {})
+        for acc in accumulators:
+            out += self._publish(acc)
+        return out
+
+    def _publish(self, acc: Accumulator) -> list[ir.Stmt]:
+        """Make the result of a reduction readable in later stages, as an array over the tile."""
+        reduction = acc.reduction
+        array = self.names.fresh("res")
+        self.results[self.ctx.local(reduction.key, reduction.dtype)] = array
+
+        def copy(lane: Expr) -> list[ir.Stmt]:
+            return [Store(array, (lane,), acc.lane_result(lane))]
+
+        return [ir.Array(array, reduction.dtype, self.lanes), self._across(copy)]
+
+    def _element(
+        self, stage: Stage, inner: Point, lane: Expr, accumulators: Sequence[Accumulator]
+    ) -> list[ir.Stmt]:
+        out: list[ir.Stmt] = []
+        point = self.point | inner | {self.axis.key: self.names.let(out, self.start + lane)}
+        values = self._values(inner, lane)
+        roots = [a.reduction.value for a in accumulators] + [e for _, e in stage.keep]
+        placed = [self.names.let(out, v) for v in self.loops.placer.place(roots, point, values)]
+        own = {
+            expr: value
+            for (_, expr), value in zip(stage.keep, placed[len(accumulators) :], strict=True)
+        }
+        stored = self.loops.stores(stage, point, values | own)
+        for acc, value in zip(accumulators, placed, strict=False):
+            out += acc.update(lane, value, inner[self.loops.placer.inner[-1].key])
+        for key, expr in stage.keep:
+            out.append(Store(self.arrays[key], (self._slot(stage, inner, lane),), own[expr]))
+        return out + stored
+
+    def _values(self, inner: Point, lane: Expr) -> Values:
+        """What stands for results and kept values at one point."""
+        values: Values = {
+            local: self.ctx.load(array, (lane,), local.dtype)
+            for local, array in self.results.items()
+        }
+        for stage in self.loops.kernel.stages:
+            for key, expr in stage.keep:
+                if stage.level == "outer" or inner:
+                    slot = self._slot(stage, inner, lane)
+                    load = self.ctx.load(self.arrays[key], (slot,), expr.dtype)
+                    values[self.ctx.local(key, expr.dtype)] = load
+        return values
+
+    def _slot(self, stage: Stage, inner: Point, lane: Expr) -> Expr:
+        if stage.level == "outer":
+            return lane
+        return self.loops.position(inner) * self.ctx.integer(self.lanes) + lane
+
+
+def tile_nest(placer: Placer, target: Target, shape: str) -> ir.Nest:
+    """Tiles of outer points, in parallel.
+
+    Parameters
+    ----------
+    placer : Placer
+    target : Target
+    shape : {"columns", "lanes"}
+    """
+    loops = Loops(placer, target)
+    ctx = loops.ctx
+    tile = _Tile(loops, _width(loops, shape))
+    *before, last = placer.outer
+    lanes = ctx.integer(tile.lanes)
+    tiles = Axis(TILE, ceil_div(last.extent, lanes), "outer")
+    inner = product(ctx, [ctx.integer(1), *(a.extent for a in placer.inner)])
+    scratch = tile.scratch()
+
+    def some_tiles(chunk: Expr, low: Expr, high: Expr) -> list[ir.Stmt]:
+        return [*scratch, *loops.rows([*before, tiles], low, high, tile.body)]
+
+    count = product(ctx, [a.extent for a in before])
+    number = tiles.extent if not before else count * tiles.extent
+    tile_points = at_least(inner * lanes, 1)
+    length = at_least(ctx.integer(loops.grain()) // tile_points, 1)
+    points = product(ctx, [inner, *(a.extent for a in placer.outer)])
+    return placer.nest(guarded(loops, loops.chunks(number, length, points, some_tiles)), shape)
+
+
+def _width(loops: Loops, shape: str) -> int:
+    roots = [e for stage in loops.kernel.stages for e in stage_roots(stage)]
+    size = max((np.dtype(e.dtype).itemsize for e in roots), default=4)
+    return WIDTH[shape] if shape == "lanes" else max(32, WIDTH[shape] * 4 // max(4, size))
