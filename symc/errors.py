@@ -21,6 +21,7 @@ __all__ = [
     "AssertFailedError",
     "CacheError",
     "CompileError",
+    "CompilerMissing",
     "ComplexError",
     "ConfigError",
     "CycleError",
@@ -206,6 +207,10 @@ class DebugModeError(SymcError):
 
 class CompileError(SymcError, RuntimeError):
     """The C compiler or the loader failed on generated code."""
+
+
+class CompilerMissing(CompileError):  # noqa: N818 - says what is the case
+    """There is no C compiler that works."""
 
 
 class CacheError(SymcError, RuntimeError):

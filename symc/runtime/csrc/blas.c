@@ -1,16 +1,13 @@
 /* The BLAS table of compiled programs, and OpenBLAS on our thread pool.
  *
- * Python fills the table with addresses from scipy.linalg.cython_blas. OpenBLAS libraries in the
- * process that export openblas_set_threads_callback_function get their jobs run by our pool: two
+ * Python fills the table with addresses from scipy.linalg.cython_blas. An OpenBLAS behind it that
+ * exports openblas_set_threads_callback_function gets its jobs run by our pool: two
  * pools on few cores fight, and each parallel product would pay for the other's spinning workers.
  */
 #define _GNU_SOURCE
 #include "callpath.h"
 
 #include <dlfcn.h>
-#ifdef __linux__
-#include <link.h>
-#endif
 #include <string.h>
 
 void *sy_blas[SY_BLAS_COUNT];
@@ -54,67 +51,33 @@ static void *openblas_symbol(void *library, const char *name) {
   return NULL;
 }
 
-#ifdef __linux__
-static int visit_library(struct dl_phdr_info *info, size_t size, void *list) {
-  (void)size;
-  const char *name = info->dlpi_name ? info->dlpi_name : "";
-  const char *file = strrchr(name, '/');
-  if (strstr(file ? file : name, "openblas") == NULL) return 0;
-  PyObject *path = PyUnicode_DecodeFSDefault(name);
-  if (!path || PyList_Append(list, path) < 0) PyErr_Clear();
-  Py_XDECREF(path);
-  return 0;
-}
-#endif
-
-/* Paths of the OpenBLAS libraries in the process; [] where the system can't tell. */
-static PyObject *openblas_paths(void) {
-  PyObject *list = PyList_New(0);
-#ifdef __linux__
-  if (list) dl_iterate_phdr(visit_library, list);
-#endif
-  return list;
-}
-
-static PyObject *describe_library(PyObject *path, int share) {
-  PyObject *bytes = PyUnicode_EncodeFSDefault(path);
-  if (!bytes) return NULL;
-  void *library = dlopen(PyBytes_AS_STRING(bytes), RTLD_NOLOAD | RTLD_LAZY);
-  Py_DECREF(bytes);
+/* openblas(path, share): what OpenBLAS the library at `path` is or is linked with; None if none. */
+static PyObject *openblas(PyObject *module, PyObject *args) {
+  (void)module;
+  PyObject *path;
+  int share;
+  if (!PyArg_ParseTuple(args, "O&p:openblas", PyUnicode_FSConverter, &path, &share)) return NULL;
+  void *library = dlopen(PyBytes_AS_STRING(path), RTLD_NOLOAD | RTLD_LAZY);
+  Py_DECREF(path);
   if (!library) Py_RETURN_NONE;
   char *(*config)(void) = (char *(*)(void))openblas_symbol(library, "openblas_get_config");
   int (*threads)(void) = (int (*)(void))openblas_symbol(library, "openblas_get_num_threads");
   void (*limit)(int) = (void (*)(int))openblas_symbol(library, "openblas_set_num_threads");
   void (*set)(openblas_threads) =
       (void (*)(openblas_threads))openblas_symbol(library, "openblas_set_threads_callback_function");
-  int shared = 0;
-  if (share) {
-    if (threads && limit && threads() > sy_threads()) limit(sy_threads());
-    if (set) {
-      set(openblas_callback);
-      shared = 1;
-    }
+  PyObject *result = NULL;
+  if (config && threads && limit) {
+    if (share && threads() > sy_threads()) limit(sy_threads());
+    if (share && set) set(openblas_callback);
+    Dl_info where;
+    const char *file = dladdr((void *)config, &where) && where.dli_fname ? where.dli_fname : "";
+    result = Py_BuildValue("{s:N,s:s,s:i,s:O}", "path", PyUnicode_DecodeFSDefault(file), "config",
+                           config(), "threads", threads(), "callback", set ? Py_True : Py_False);
+  } else {
+    Py_INCREF(Py_None);
+    result = Py_None;
   }
-  PyObject *result =
-      Py_BuildValue("{s:O,s:s,s:i,s:i,s:i}", "path", path, "config", config ? config() : "",
-                    "threads", threads ? threads() : 0, "callback", set != NULL, "shared", shared);
   dlclose(library);
-  return result;
-}
-
-static PyObject *openblas(PyObject *module, PyObject *share) {
-  (void)module;
-  int on = PyObject_IsTrue(share);
-  if (on < 0) return NULL;
-  PyObject *paths = openblas_paths();
-  if (!paths) return NULL;
-  PyObject *result = PyList_New(0);
-  for (Py_ssize_t k = 0; result && k < PyList_GET_SIZE(paths); k++) {
-    PyObject *entry = describe_library(PyList_GET_ITEM(paths, k), on);
-    if (!entry || (entry != Py_None && PyList_Append(result, entry) < 0)) Py_CLEAR(result);
-    Py_XDECREF(entry);
-  }
-  Py_DECREF(paths);
   return result;
 }
 
@@ -138,7 +101,7 @@ static PyObject *set_blas(PyObject *module, PyObject *addresses) {
 PyMethodDef sy_blas_methods[] = {
     {"set_blas", set_blas, METH_O,
      "set_blas(addresses)\n--\n\nFill the BLAS table, in the order of the SY_BLAS_* numbers."},
-    {"openblas", openblas, METH_O,
-     "openblas(share)\n--\n\nDescribe the OpenBLAS libraries of the process; with `share`, have "
-     "them run their\nthreads on symc's pool where they allow it."},
+    {"openblas", openblas, METH_VARARGS,
+     "openblas(path, share)\n--\n\nDescribe the OpenBLAS that the loaded library at `path` is or uses, "
+     "or None; with\n`share`, have it run its jobs on symc's threads where it allows that."},
     {NULL, NULL, 0, NULL}};

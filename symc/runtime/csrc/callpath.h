@@ -58,6 +58,10 @@ int sy_thread_workers(void);
 extern void *sy_blas[SY_BLAS_COUNT];
 extern PyMethodDef sy_blas_methods[];
 
+/* ---- library.c: shared objects in memory -------------------------------------------------------- */
+
+int sy_library_init(PyObject *module);
+
 /* ---- container.c: storage of shared variables -------------------------------------------------- */
 
 /* A thread that holds containers; lives in thread-local storage. */
@@ -210,6 +214,7 @@ PyObject *sy_take_exception(void);
 /* ---- function.c: the callable -------------------------------------------------------------------- */
 
 extern PyTypeObject sy_function_type;
+PyObject *sy_tuple_of(PyObject *const *values, Py_ssize_t count);
 int sy_function_init(PyObject *module);
 
 #endif

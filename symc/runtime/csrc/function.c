@@ -32,6 +32,15 @@ typedef struct {
 
 static PyObject *name_arrange, *name_another, *name_convert;
 
+PyObject *sy_tuple_of(PyObject *const *values, Py_ssize_t count) {
+  PyObject *tuple = PyTuple_New(count);
+  for (Py_ssize_t k = 0; tuple && k < count; k++) {
+    Py_INCREF(values[k]);
+    PyTuple_SET_ITEM(tuple, k, values[k]);
+  }
+  return tuple;
+}
+
 /* ---- results ------------------------------------------------------------------------------------------------ */
 
 /* Build what the caller gets from `count` owned references, which are taken over. */
@@ -77,6 +86,11 @@ static PyObject *run_python(sy_function *self, PyObject *variant, PyObject *argu
 }
 
 /* ---- variants -------------------------------------------------------------------------------------------------- */
+
+static PyObject *get_variants(sy_function *self, void *unused) {
+  (void)unused;
+  return sy_tuple_of(self->variant, self->count);
+}
 
 static void move_to_front(sy_function *self, PyObject *variant) {
   for (int k = 1; k < self->count; k++) {
@@ -168,64 +182,65 @@ static PyObject *try_variant(sy_function *self, PyObject *variant, PyObject *con
   return result;
 }
 
-/* The first variant has refused: try the others, then ask for a new one. */
-static PyObject *call_others(sy_function *self, PyObject *const *args, PyObject *first,
-                             PyObject *refused) {
-  PyObject *tried[MOST_VARIANTS];
-  int count = self->count;
-  for (int k = 0; k < count; k++) {
-    tried[k] = self->variant[k];
-    Py_INCREF(tried[k]);
-  }
+/* `first` has refused the inputs: try the other variants. Replaces *refused when one converts. */
+static PyObject *try_others(sy_function *self, PyObject *first, PyObject **refused) {
+  PyObject *variants = get_variants(self, NULL); /* the chain may change during the calls */
+  if (!variants) return NULL;
   PyObject *result = Py_NotImplemented;
   Py_INCREF(result);
-  for (int k = 0; k < count && result == Py_NotImplemented; k++) {
-    if (tried[k] == first) continue;
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(variants) && result == Py_NotImplemented; k++) {
+    PyObject *variant = PyTuple_GET_ITEM(variants, k);
+    if (variant == first) continue;
     Py_DECREF(result);
-    PyObject *inputs = refused;
+    PyObject *inputs = *refused;
     Py_INCREF(inputs);
-    result = try_variant(self, tried[k], &PyTuple_GET_ITEM(inputs, 0), &refused);
+    result = try_variant(self, variant, &PyTuple_GET_ITEM(inputs, 0), refused);
     Py_DECREF(inputs);
-    if (result && result != Py_NotImplemented) move_to_front(self, tried[k]);
+    if (result && result != Py_NotImplemented) move_to_front(self, variant);
   }
-  for (int k = 0; k < count; k++) Py_DECREF(tried[k]);
+  Py_DECREF(variants);
+  return result;
+}
+
+/* Have a variant made for inputs that all others have refused, and run it. */
+static PyObject *call_another(sy_function *self, PyObject **refused) {
+  PyObject *variant = PyObject_CallMethodObjArgs((PyObject *)self, name_another, *refused, NULL);
+  if (variant && add_variant(self, variant) < 0) Py_CLEAR(variant);
+  if (!variant) return NULL;
+  PyObject *inputs = *refused;
+  Py_INCREF(inputs);
+  PyObject *result = try_variant(self, variant, &PyTuple_GET_ITEM(inputs, 0), refused);
+  Py_DECREF(inputs);
+  Py_DECREF(variant);
   if (result == Py_NotImplemented) {
-    Py_DECREF(result);
-    PyObject *variant =
-        PyObject_CallMethodObjArgs((PyObject *)self, name_another, refused, NULL);
-    if (variant && add_variant(self, variant) < 0) Py_CLEAR(variant);
-    PyObject *inputs = refused;
-    Py_INCREF(inputs);
-    result = variant ? try_variant(self, variant, &PyTuple_GET_ITEM(inputs, 0), &refused) : NULL;
-    Py_DECREF(inputs);
-    Py_XDECREF(variant);
-    if (result == Py_NotImplemented) {
-      Py_CLEAR(result);
-      PyErr_SetString(PyExc_RuntimeError, "the variant made for these arguments refuses them");
-    }
+    Py_CLEAR(result);
+    PyErr_SetString(PyExc_RuntimeError, "the variant made for these arguments refuses them");
   }
-  Py_XDECREF(refused);
-  (void)args;
   return result;
 }
 
 static PyObject *invoke(sy_function *self, PyObject *const *args) {
-  if (self->count == 0) {
-    PyObject *tuple = PyTuple_New(self->nargs);
-    for (Py_ssize_t k = 0; tuple && k < self->nargs; k++) {
-      Py_INCREF(args[k]);
-      PyTuple_SET_ITEM(tuple, k, args[k]);
+  PyObject *refused = NULL, *first = NULL, *result = Py_NotImplemented;
+  if (self->count) {
+    first = self->variant[0];
+    Py_INCREF(first);
+    result = try_variant(self, first, args, &refused);
+    if (result != Py_NotImplemented) {
+      Py_DECREF(first);
+      Py_XDECREF(refused);
+      return result;
     }
-    return tuple ? call_others(self, args, NULL, tuple) : NULL;
-  }
-  PyObject *refused = NULL, *first = self->variant[0];
-  Py_INCREF(first);
-  PyObject *result = try_variant(self, first, args, &refused);
-  if (result == Py_NotImplemented && refused) {
     Py_DECREF(result);
-    result = call_others(self, args, first, refused);
+  } else {
+    refused = sy_tuple_of(args, self->nargs);
   }
-  Py_DECREF(first);
+  result = refused ? try_others(self, first, &refused) : NULL;
+  if (result == Py_NotImplemented) {
+    Py_DECREF(result);
+    result = call_another(self, &refused);
+  }
+  Py_XDECREF(first);
+  Py_XDECREF(refused);
   return result;
 }
 
@@ -247,12 +262,8 @@ static PyObject *invoke_sequence(sy_function *self, PyObject *sequence) {
 /* Keywords, defaults or a wrong number of arguments: Python sorts them out. */
 static PyObject *call_arranged(sy_function *self, PyObject *const *args, Py_ssize_t nargs,
                                PyObject *kwnames) {
-  PyObject *positional = PyTuple_New(nargs), *named = PyDict_New(), *result = NULL;
+  PyObject *positional = sy_tuple_of(args, nargs), *named = PyDict_New(), *result = NULL;
   if (!positional || !named) goto done;
-  for (Py_ssize_t k = 0; k < nargs; k++) {
-    Py_INCREF(args[k]);
-    PyTuple_SET_ITEM(positional, k, args[k]);
-  }
   for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); k++)
     if (PyDict_SetItem(named, PyTuple_GET_ITEM(kwnames, k), args[nargs + k]) < 0) goto done;
   PyObject *arranged =
@@ -333,16 +344,6 @@ static void function_dealloc(sy_function *self) {
   PyObject_GC_UnTrack(self);
   function_clear(self);
   Py_TYPE(self)->tp_free((PyObject *)self);
-}
-
-static PyObject *get_variants(sy_function *self, void *unused) {
-  (void)unused;
-  PyObject *tuple = PyTuple_New(self->count);
-  for (int k = 0; tuple && k < self->count; k++) {
-    Py_INCREF(self->variant[k]);
-    PyTuple_SET_ITEM(tuple, k, self->variant[k]);
-  }
-  return tuple;
 }
 
 static PyObject *method_add(sy_function *self, PyObject *variant) {

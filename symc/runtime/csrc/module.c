@@ -4,13 +4,13 @@
 
 static PyObject *set_threads(PyObject *module, PyObject *arg) {
   (void)module;
-  int threads = (int)PyLong_AsLong(arg);
+  long threads = PyLong_AsLong(arg);
   if (threads < 0) {
     if (!PyErr_Occurred())
       PyErr_SetString(PyExc_ValueError, "the number of threads must not be negative");
     return NULL;
   }
-  sy_set_threads(threads);
+  sy_set_threads(threads > 1 << 20 ? 1 << 20 : (int)threads);
   Py_RETURN_NONE;
 }
 
@@ -38,7 +38,8 @@ PyMODINIT_FUNC PyInit__callpath(void) {
   if (!module) return NULL;
   if (sy_pool_init(module) < 0 || sy_threads_init() < 0 || sy_run_init() < 0 ||
       sy_container_init(module) < 0 || sy_program_init(module) < 0 ||
-      sy_function_init(module) < 0 || PyModule_AddFunctions(module, sy_blas_methods) < 0 ||
+      sy_function_init(module) < 0 || sy_library_init(module) < 0 ||
+      PyModule_AddFunctions(module, sy_blas_methods) < 0 ||
       PyModule_AddIntConstant(module, "abi_version", SY_ABI_VERSION) < 0) {
     Py_DECREF(module);
     return NULL;

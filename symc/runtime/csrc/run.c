@@ -416,20 +416,11 @@ static int run_body(sy_frame *f) {
   return outcome != SY_OK || c->failed ? -1 : 0;
 }
 
-static PyObject *argument_tuple(const sy_program *p, PyObject *const *args) {
-  PyObject *tuple = PyTuple_New(p->nin);
-  for (int k = 0; tuple && k < p->nin; k++) {
-    Py_INCREF(args[k]);
-    PyTuple_SET_ITEM(tuple, k, args[k]);
-  }
-  return tuple;
-}
-
 /* Raise what the function makes of the program's error record. */
 static void raise_record(sy_program *p, PyObject *function, PyObject *const *args,
                          const sy_error *e, PyObject *cause) {
   PyObject *exception = NULL;
-  PyObject *tuple = argument_tuple(p, args);
+  PyObject *tuple = sy_tuple_of(args, p->nin);
   PyObject *record = Py_BuildValue("(ii(LLLLLLLL))", e->code, e->where, e->v[0], e->v[1], e->v[2],
                                    e->v[3], e->v[4], e->v[5], e->v[6], e->v[7]);
   if (tuple && record)

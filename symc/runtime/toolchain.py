@@ -1,0 +1,286 @@
+"""The C compiler: finding it, what it is, which options it takes, and running it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import config
+from ..errors import CacheError, CompileError, CompilerMissing, user_message
+from .store import digest_of, store
+
+__all__ = [
+    "CompilerInfo",
+    "compiler",
+    "cores",
+    "find_compiler",
+    "forget_compilers",
+    "run_compilers",
+]
+
+#: Options without which a program can't be built.
+_REQUIRED = ("-std=gnu11", "-fPIC")
+
+#: Options that are probed, and left out where the compiler refuses them. The first group is about
+#: meaning (IEEE arithmetic, wrapping integers, no type-based alias analysis), the second about
+#: speed, the third keeps files small. sin and cos are no builtins because the compiler would join
+#: them into sincos, which no loop vectorises.
+_OPTIONAL = (
+    *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv"),
+    *("-fno-strict-aliasing", "-fno-builtin-sin", "-fno-builtin-cos"),
+    *("-fno-builtin-sinf", "-fno-builtin-cosf"),
+    *("-march=native", "-fopenmp-simd", "-fno-plt", "-fno-semantic-interposition"),
+    *("-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables"),
+    *("-fno-ident", "-pipe"),
+)
+
+_PROBE = """
+#include <math.h>
+#include <stdint.h>
+double symc_probe(const double *x, int64_t n) {
+  double sum = 0;
+  for (int64_t k = 0; k < n; k++) sum += sqrt(x[k]);
+  return sum;
+}
+"""
+
+
+@dataclass(frozen=True)
+class CompilerInfo:
+    """A C compiler that works.
+
+    Attributes
+    ----------
+    path : str
+        The program as it is started: links are not resolved, because wrappers go by their name.
+    version : str
+        First line of what it says about itself.
+    flags : tuple of str
+        The options of `_REQUIRED` and `_OPTIONAL` that it takes.
+    features : str
+        Digest of what ``-march=native`` stands for on this machine.
+    identity : str
+        Digest of all that decides what machine code it makes; part of every cache key.
+    """
+
+    path: str
+    version: str
+    flags: tuple[str, ...]
+    features: str
+    identity: str
+
+
+_lock = threading.Lock()
+_known: dict[tuple[str, str], CompilerInfo | CompilerMissing] = {}
+
+
+def cores() -> int:
+    """Number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def find_compiler() -> CompilerInfo:
+    """Return the C compiler that ``config.cc`` names, after trying it once.
+
+    Raises
+    ------
+    CompilerMissing
+        If there is none or it does not work; the message says what to do.
+    CacheError
+        If there is no place on disk to try it.
+    """
+    name, extra = config.cc, config.gcc.cxxflags
+    with _lock:
+        found = _known.get((name, extra))
+        if found is None:
+            try:
+                found = _examine(name, extra)
+            except CompilerMissing as problem:
+                found = problem
+            _known[name, extra] = found
+    if isinstance(found, CompilerMissing):
+        raise CompilerMissing(*found.args)
+    return found
+
+
+def compiler() -> CompilerInfo | None:
+    """Return the C compiler, or None where there is none that works or no place to try it."""
+    try:
+        return find_compiler()
+    except (CompilerMissing, CacheError):
+        return None
+
+
+def forget_compilers() -> None:
+    """Examine the compiler again at its next use."""
+    with _lock:
+        _known.clear()
+
+
+def _missing(what: str, got: str | None = None) -> CompilerMissing:
+    return CompilerMissing(
+        user_message(
+            what,
+            got=got,
+            expected="a C compiler such as gcc or clang",
+            hint="install one (for example `apt install gcc`), or name it by the flag cc; "
+            "until then functions run on the NumPy path",
+        )
+    )
+
+
+def _examine(name: str, extra: str) -> CompilerInfo:
+    if not name:
+        raise _missing("no C compiler was found, or the flag cc is empty")
+    try:
+        path = str(Path(name).absolute())
+        stat = Path(path).stat()
+    except OSError as problem:
+        raise _missing(f"the C compiler {name} can't be used", str(problem)) from problem
+    key = digest_of(
+        *("probe", os.path.realpath(path), str(stat.st_mtime_ns), str(stat.st_size)),
+        *(_processor(), extra, *_REQUIRED, *_OPTIONAL),
+    )
+    known = store.load(key, ".blob")
+    if known is None:
+        facts = _probe(name, path, extra.split())
+        with contextlib.suppress(CacheError):  # the next process probes again
+            store.publish(key, ".blob", json.dumps(facts, sort_keys=True).encode())
+    else:
+        facts = json.loads(known)
+    identity = digest_of(
+        facts["version"], facts["target"], facts["features"], *facts["flags"], _libc()
+    )
+    return CompilerInfo(path, facts["version"], tuple(facts["flags"]), facts["features"], identity)
+
+
+def _probe(name: str, path: str, extra: list[str]) -> dict[str, Any]:
+    """Try the compiler: which options it takes, what it is, what ``native`` means to it."""
+    with store.workspace() as directory:
+        Path(directory, "probe.c").write_text(_PROBE, encoding="utf-8")
+
+        def accepts(flags: Sequence[str]) -> str | None:
+            command = [path, *flags, "-Werror", "-O1", "-shared", "probe.c", "-o", "probe.so"]
+            return _run(command, directory)[1]
+
+        flags = [*_REQUIRED, *_OPTIONAL, *extra]
+        if accepts(flags) is not None:
+            refused = accepts(_REQUIRED)
+            if refused is not None:
+                raise _missing(f"the C compiler {name} does not work", refused)
+            flags = [*_REQUIRED, *(f for f in _OPTIONAL if accepts([*_REQUIRED, f]) is None)]
+            flags += [f for f in extra if accepts([*_REQUIRED, f]) is None]
+        version, _ = _run([path, "--version"], directory)
+        target, _ = _run([path, "-dumpmachine"], directory)
+        return {
+            "version": version.partition("\n")[0].strip(),
+            "target": target.strip(),
+            "features": _native_features(path, directory),
+            "flags": flags,
+        }
+
+
+def _native_features(path: str, directory: Path) -> str:
+    """Digest of the processor features that ``-march=native`` turns on."""
+    listing, failure = _run([path, "-march=native", "-Q", "--help=target"], directory)
+    if failure is not None or not listing:
+        command = [path, "-march=native", "-E", "-dM", "-x", "c", os.devnull]
+        listing, failure = _run(command, directory)
+    return digest_of(listing if failure is None else _processor())
+
+
+def _run(command: Sequence[str], directory: Path) -> tuple[str, str | None]:
+    """Output of a command, and its error text if it failed (None if it did not)."""
+    try:
+        done = subprocess.run(
+            command, cwd=directory, env=_environment(directory), stdin=subprocess.DEVNULL,
+            capture_output=True, check=False,
+        )  # fmt: skip
+    except OSError as problem:
+        return "", str(problem)
+    text = done.stdout.decode("utf-8", "replace")
+    if done.returncode == 0:
+        return text, None
+    return text, done.stderr.decode("utf-8", "replace") or f"exit status {done.returncode}"
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    """The user's environment, with English messages and temporary files kept together."""
+    return {**os.environ, "LC_ALL": "C", "TMPDIR": str(directory)}
+
+
+def run_compilers(commands: Sequence[Sequence[str]], directory: Path) -> None:
+    """Run compiler commands in `directory`, as many at once as there are cores.
+
+    Raises
+    ------
+    CompilerMissing
+        If a program can't be started.
+    CompileError
+        If one fails; the second argument is its error text.
+    """
+    waiting = list(enumerate(commands))
+    running: list[tuple[int, subprocess.Popen[bytes]]] = []
+    failed: int | None = None
+    most = cores()
+    try:
+        while waiting or running:
+            while waiting and len(running) < most and failed is None:
+                number, command = waiting.pop(0)
+                running.append((number, _start(command, directory, number)))
+            if not running:
+                break
+            number, process = running.pop(0)
+            if process.wait() != 0 and failed is None:
+                failed = number
+    finally:
+        for _, process in running:
+            process.kill()
+            process.wait()
+    if failed is not None:
+        text = Path(directory, f"error{failed}.txt").read_text("utf-8", "replace")
+        raise CompileError("the C compiler failed", text)
+
+
+def _start(command: Sequence[str], directory: Path, number: int) -> subprocess.Popen[bytes]:
+    with Path(directory, f"error{number}.txt").open("wb") as errors:
+        try:
+            return subprocess.Popen(
+                command, cwd=directory, env=_environment(directory), stdin=subprocess.DEVNULL,
+                stdout=errors, stderr=errors,
+            )  # fmt: skip
+        except OSError as problem:
+            raise _missing(f"the C compiler {command[0]} can't be started", str(problem)) from None
+
+
+def _processor() -> str:
+    """What the operating system says about the first processor's kind and features."""
+    wanted = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags", "Features")
+    lines = []
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if not line.strip():
+                    break
+                if line.partition(":")[0].strip() in wanted:
+                    lines.append(line.strip())
+    except OSError:
+        lines.append(platform.processor())
+    return "\n".join([platform.machine(), *lines])
+
+
+def _libc() -> str:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, ValueError, OSError):
+        return platform.release()
