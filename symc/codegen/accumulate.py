@@ -40,6 +40,12 @@ class Names:
         out.append(ir.Let(key, value))
         return self.ctx.local(key, value.dtype)
 
+    def freeze(self, out: list[ir.Stmt], value: Expr) -> Expr:
+        """Name the present value of a mutable local."""
+        key = self.fresh("t")
+        out.append(ir.Let(key, value))
+        return self.ctx.local(key, value.dtype)
+
     def index(self, prefix: str = "i") -> tuple[str, Expr]:
         """A fresh loop variable: its key and its expression."""
         key = self.fresh(prefix)
@@ -160,16 +166,17 @@ class Accumulator:
     def finish(self, out: list[ir.Stmt], first: Expr, kind: str) -> tuple[Expr, ...]:
         """Combine the lanes, halving their number; `first` is the place of element 0."""
         half = self.lanes // 2
-        while half >= 1:
+        while half >= 4:
             key, lane = self.names.index("l")
             pair = (lane, lane + self.ctx.integer(half))
             a, b = (self.ctx.load(self.total, (p,), self.dtype) for p in pair)
             store = Store(self.total, (lane,), self._combine(a, b, self.dtype))
-            stop = self.ctx.integer(half)
-            loop_kind = kind if half >= 4 else "unroll"
-            out.append(ir.For(key, self.ctx.integer(0), stop, (store,), loop_kind))
+            out.append(ir.For(key, self.ctx.integer(0), self.ctx.integer(half), (store,), kind))
             half //= 2
-        return (self.names.let(out, self.ctx.load(self.total, (self.ctx.integer(0),), self.dtype)),)
+        last = [self.ctx.load(self.total, (self.ctx.integer(k),), self.dtype) for k in range(4)]
+        left = self._combine(last[0], last[2], self.dtype)
+        right = self._combine(last[1], last[3], self.dtype)
+        return (self.names.let(out, self._combine(left, right, self.dtype)),)
 
     def lane_result(self, lane: Expr) -> Expr:
         """The result where every lane belongs to another outer point."""
@@ -183,7 +190,7 @@ class Accumulator:
         index, chunk = self.names.index("c")
         new = self._combine(total, self.ctx.load(parts[0], (chunk,), self.dtype), self.dtype)
         out.append(ir.For(index, self.ctx.integer(0), count, (ir.Assign(key, new),)))
-        return self.result((self.names.let(out, total),))
+        return self.result((self.names.freeze(out, total),))
 
     def result(self, parts: tuple[Expr, ...]) -> Expr:
         """What later stages read."""
@@ -253,7 +260,7 @@ class ArgAccumulator(Accumulator):
         best, arg = self._start(out, self.ctx.load(self.acc, (zero,), self.own), place(zero))
         body = self._take(best, arg, self.ctx.load(self.acc, (lane,), self.own), place(lane))
         out.append(ir.For(index, self.ctx.integer(1), lanes, body))
-        return best, arg
+        return self.names.freeze(out, best), self.names.freeze(out, arg)
 
     def _start(self, out: list[ir.Stmt], value: Expr, place: Expr) -> tuple[Expr, Expr]:
         best, arg = self.names.fresh("b"), self.names.fresh("w")
@@ -287,7 +294,7 @@ class ArgAccumulator(Accumulator):
         value = self.ctx.load(parts[0], (chunk,), self.own)
         body = self._take(best, arg, value, self.ctx.load(parts[1], (chunk,), "int64"))
         out.append(ir.For(index, self.ctx.integer(1), count, body))
-        return self.result((best, arg))
+        return self.result((best, self.names.freeze(out, arg)))
 
     def result(self, parts: tuple[Expr, ...]) -> Expr:
         """The index."""

@@ -19,6 +19,8 @@ from ..scalar.expr import Expr
 _TIGHT = re.compile(r"-?\w+(\.\w+)?$|\w+\([^()]*\)$|\([^()]*\)$")
 _MAX_INLINE = 60
 _INLINE_OPS = ("add", "sub", "mul")
+_PLAIN_INTEGERS = {"lt", "le", "gt", "ge", "eq", "neq", "minimum", "maximum", "size_div"}
+"""Ops in which a small int64 literal needs no suffix: the other operand is wide."""
 
 
 def storage_type(dtype: str) -> str:
@@ -177,13 +179,15 @@ class ExprPrinter:
         if is_index_arithmetic(node):
             symbol = {"add": " + ", "sub": " - ", "mul": " * "}[node.op.name]
             return f"({symbol.join(self.index_text(block, a, local) for a in node.args)})"
-        texts = [self._text(block, a, local) for a in node.args]
+        plain = node.op.name in _PLAIN_INTEGERS
+        text = self.index_text if plain else self._text
+        texts = [text(block, a, local) for a in node.args]
         dtype = node.args[-1].dtype if node.args else node.dtype
         return tight(node.op.c_text(dtype, texts))
 
     def index_text(self, block: Block, node: Expr, local: dict[Expr, str] | None = None) -> str:
         """Text of an int64 value inside index arithmetic, where small literals are plain."""
-        if node.kind == "const" and 0 <= int(node.payload) < 2**31:
+        if node.kind == "const" and node.dtype == "int64" and 0 <= int(node.payload) < 2**31:
             return str(int(node.payload))
         return self._text(block, node, local or {})
 

@@ -11,6 +11,7 @@ from ..loop import ir
 from ..loop.kernel import Axis, Stage, Store
 from ..scalar.arith import maximum, minimum
 from ..scalar.expr import Expr, walk
+from ..scalar.op import ScalarOp
 from .accumulate import BLOCK_GROUPS, Accumulator, Names, accumulator
 from .place import Placer, Point
 from .prepare import cost, product, stage_roots
@@ -62,8 +63,8 @@ class Loops:
 
     def work(self, points: Expr) -> Expr:
         """Estimated nanoseconds for a number of points."""
-        tenths = max(1, round(10 * self.point_ns()))
-        return (points * self.ctx.integer(tenths)) // self.ctx.integer(10)
+        eighths = max(1, round(8 * self.point_ns()))
+        return divide(points * self.ctx.integer(eighths), self.ctx.integer(8))
 
     # ---- chunks
 
@@ -124,12 +125,12 @@ class Loops:
         rest = number
         for axis in reversed(axes):
             last = axis is axes[0]
-            value = rest if last else rest % axis.extent
+            value = rest if last else rest - divide(rest, axis.extent) * axis.extent
             key = self.names.fresh("o")
             out.append(ir.Var(key, value))
             counters.insert(0, self.ctx.local(key, "int64"))
             if not last:
-                rest = self.names.let(out, rest // axis.extent)
+                rest = self.names.let(out, divide(rest, axis.extent))
         return counters
 
     def _advance(self, axes: Sequence[Axis], counters: Sequence[Expr]) -> list[ir.Stmt]:
@@ -224,7 +225,7 @@ class Loops:
     ) -> list[ir.Stmt]:
         """One point of a sweep: values, then accumulation, kept values and stores."""
         out: list[ir.Stmt] = []
-        values = self.values | self._kept(scratch, point)
+        values = self.read_locals(out, stage, self.values | self._kept(scratch, point))
         roots = [a.reduction.value for a, _, _ in updates] + [e for _, e in stage.keep]
         placed = [self.names.let(out, v) for v in self.placer.place(roots, point, values)]
         own = {
@@ -237,6 +238,14 @@ class Loops:
             if key in scratch:
                 out.append(Store(scratch[key], (self.position(point),), own[expr]))
         return out + stored
+
+    def read_locals(self, out: list[ir.Stmt], stage: Stage, values: Values) -> Values:
+        """Name those of `values` that `stage` reads from arrays, so that each is read once."""
+        used = {n for n in walk(stage_roots(stage)) if n.kind == "local"}
+        return {
+            local: self.names.let(out, value) if local in used else value
+            for local, value in values.items()
+        }
 
     def _kept(self, scratch: dict[str, str], point: Point) -> Values:
         """Reads of kept values from scratch."""
@@ -299,7 +308,7 @@ class Loops:
         lanes = self.ctx.integer(accumulators[0].lanes)
         zero = self.ctx.integer(0)
         count = self.names.let(out, span[1] - span[0])
-        groups = self.names.let(out, count // lanes)
+        groups = self.names.let(out, divide(count, lanes))
 
         def group(number: Expr, width: Expr) -> list[ir.Stmt]:
             key, lane = self.names.index("l")
@@ -341,7 +350,26 @@ def vector_kind(roots: Sequence[Expr]) -> str:
 def ceil_div(count: Expr, length: Expr) -> Expr:
     """``count / length``, rounded up."""
     one = count.ctx.integer(1)
-    return (count + length - one) // length
+    return divide(count + length - one, length)
+
+
+_SIZE_DIV = ScalarOp(
+    "size_div",
+    2,
+    out="upcast",
+    numpy=np.floor_divide,
+    c="({0} / {1})",
+    kinds="i",
+    cost=20,
+    doc="Quotient of sizes: neither is negative, the divisor is not 0.",
+)
+
+
+def divide(size: Expr, by: Expr) -> Expr:
+    """``size / by``, rounded down; neither is negative and `by` is not 0."""
+    if size.is_const and by.is_const:
+        return size.ctx.integer(int(size.value) // int(by.value))
+    return size.ctx.call(_SIZE_DIV, (size, by))
 
 
 def at_least(value: Expr, bound: int) -> Expr:

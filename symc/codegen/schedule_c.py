@@ -24,7 +24,7 @@ from ..scalar.arith import maximum
 from ..scalar.expr import Expr
 from .accumulate import Accumulator
 from .guards import guarded
-from .loops import Loops, at_least, ceil_div
+from .loops import Loops, at_least, ceil_div, divide
 from .place import Placer, Point
 from .prepare import Prepared, Shapes, cost, prepare, product
 from .target import DEFAULT, Target
@@ -192,7 +192,7 @@ def elementwise(placer: Placer, target: Target) -> ir.Nest:
 
 
 def _rows_per_chunk(loops: Loops, row_points: Expr) -> Expr:
-    return at_least(loops.ctx.integer(loops.grain()) // at_least(row_points, 1), 1)
+    return at_least(divide(loops.ctx.integer(loops.grain()), at_least(row_points, 1)), 1)
 
 
 def _scratch(loops: Loops, width: int) -> tuple[list[ir.Stmt], dict[str, str]]:
@@ -274,7 +274,7 @@ def _split_stage(loops: Loops, stage: Stage, point: Point) -> list[ir.Stmt]:
     first, *rest = loops.placer.inner
     row = product(ctx, [ctx.integer(1), *(a.extent for a in rest)])
     points = product(ctx, (first.extent, row))
-    smallest = at_least(ctx.integer(MIN_CHUNK) // at_least(row, 1), 1)
+    smallest = at_least(divide(ctx.integer(MIN_CHUNK), at_least(row, 1)), 1)
     even = ceil_div(first.extent, ctx.integer(MAX_CHUNKS))
     length = loops.names.let(out, maximum(smallest, even))
     number = loops.names.let(out, ceil_div(first.extent, length))

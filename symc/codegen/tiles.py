@@ -18,7 +18,7 @@ from ..scalar.arith import minimum
 from ..scalar.expr import Expr
 from .accumulate import Accumulator, accumulator
 from .guards import guarded
-from .loops import Loops, Values, at_least, ceil_div
+from .loops import Loops, Values, at_least, ceil_div, divide
 from .place import Placer, Point
 from .prepare import product, stage_roots
 from .target import Target
@@ -124,7 +124,7 @@ class _Tile:
     ) -> list[ir.Stmt]:
         out: list[ir.Stmt] = []
         point = self.point | inner | {self.axis.key: self.names.let(out, self.start + lane)}
-        values = self._values(inner, lane)
+        values = self.loops.read_locals(out, stage, self._values(inner, lane))
         roots = [a.reduction.value for a in accumulators] + [e for _, e in stage.keep]
         placed = [self.names.let(out, v) for v in self.loops.placer.place(roots, point, values)]
         own = {
@@ -182,7 +182,7 @@ def tile_nest(placer: Placer, target: Target, shape: str) -> ir.Nest:
     count = product(ctx, [a.extent for a in before])
     number = tiles.extent if not before else count * tiles.extent
     tile_points = at_least(inner * lanes, 1)
-    length = at_least(ctx.integer(loops.grain()) // tile_points, 1)
+    length = at_least(divide(ctx.integer(loops.grain()), tile_points), 1)
     points = product(ctx, [inner, *(a.extent for a in placer.outer)])
     return placer.nest(guarded(loops, loops.chunks(number, length, points, some_tiles)), shape)
 
