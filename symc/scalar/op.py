@@ -481,7 +481,13 @@ class Cast(UnaryScalarOp):
         )
         self.dtype = dtype
 
+    def prepare(self, ctx: Context, args: tuple[Any, ...]) -> Expr:
+        """As for :class:`ScalarOp`; nothing is built where the type is right already."""
+        typed = super().prepare(ctx, args)
+        return cast_expr(ctx, typed if isinstance(typed, Expr) else typed[0], self.dtype)
+
     def text_dtype(self, dtype: str) -> str:
+        """The target."""
         return self.dtype
 
     @property
