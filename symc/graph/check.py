@@ -38,12 +38,29 @@ def check_graph(inputs: Iterable[Variable], outputs: Iterable[Variable]) -> None
         if not isinstance(variable, Variable):
             raise VerifyError(f"graphs are made of variables, got {variable!r}")
     known = set(given)
+    _check_operands(wanted, known)
     for node in toposort(wanted, given):
         check_node(node)
         for i, operand in enumerate(node.inputs):
             _check_available(operand, known, f"input {i} of {node}")
     for variable in wanted:
         _check_available(variable, known, "an output")
+
+
+def _check_operands(wanted: list[Variable], known: set[Variable]) -> None:
+    """Check that every input of every node is a variable, which walks take for granted."""
+    pending = [v.owner for v in wanted if v not in known]
+    seen: set[Apply] = set()
+    while pending:
+        node = pending.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        for i, operand in enumerate(node.inputs):
+            if not isinstance(operand, Variable):
+                raise VerifyError(f"input {i} of {node.op} is not a variable: {operand!r}")
+            if operand not in known:
+                pending.append(operand.owner)
 
 
 def _check_available(variable: Variable, known: set[Variable], role: str) -> None:
@@ -77,9 +94,6 @@ def check_node(node: Apply) -> None:
     VerifyError
         If something is wrong.
     """
-    for i, operand in enumerate(node.inputs):
-        if not isinstance(operand, Variable):
-            raise VerifyError(f"input {i} of {node.op} is not a variable: {operand!r}")
     if not node.outputs:
         raise VerifyError(f"{node} has no outputs")
     for i, output in enumerate(node.outputs):

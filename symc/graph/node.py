@@ -237,7 +237,7 @@ class Constant(Variable):
 
     def signature(self) -> Any:
         """Return a hashable object that is equal for constants of equal type and value."""
-        return (self.type, self.data)
+        return (self.type, type(self.data), _value_key(self))
 
     def merge_signature(self) -> Any:
         """Return the signature used when equal constants are merged."""
@@ -262,6 +262,20 @@ class Constant(Variable):
         if len(text) > 20:
             text = f"{text[:10].strip()}...{text[-10:].strip()}"
         return f"{type(self).__name__}{{{text}}}"
+
+
+def _value_key(constant: Constant) -> Any:
+    """Return a hashable stand-in for the data: exact, so that 0.0, -0.0 and False differ."""
+    data = constant.data
+    if isinstance(data, (str, bytes, int, type(None))):
+        return data
+    if isinstance(data, (float, complex)):
+        return repr(data)
+    try:
+        hash(data)
+    except TypeError:
+        return constant.digest()
+    return data
 
 
 class SharedVariable(Variable):

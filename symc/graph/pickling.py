@@ -27,14 +27,18 @@ from __future__ import annotations
 import copy
 import threading
 import weakref
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Container, Sequence
+from typing import Any, TypeVar
 
 __all__ = ["Node"]
 
 N = TypeVar("N", bound="Node")
 
-# How a node stands in a blob: its links as numbers, and the rest of its state.
-_State = tuple[dict[str, Any] | None, Any]
+# How a node stands in a blob: (layout, *values), where the layout is shared by all nodes that have
+# the same attributes and says which of the values are links; (None, state) if the state is no
+# dictionary. A link is the number of a node of this blob, or a node that is not in it.
+_Layout = tuple[tuple[str, ...], tuple[bool, ...]]
+_State = tuple[Any, ...]
 
 _ATOMIC = frozenset({str, int, float, bool, bytes, type(None)})
 
@@ -44,6 +48,7 @@ class Node:
 
     Subclasses may define ``__getstate__`` and ``__setstate__``. Values of the state dictionary
     that are nodes, or lists of nodes, are links; everything else is pickled and copied as usual.
+    A subclass that defines ``__reduce__`` is left to the pickler.
     """
 
     def get_parents(self) -> list[Any]:
@@ -61,15 +66,21 @@ class Node:
         new.__dict__.update(self.__dict__)
         return new
 
-    def __deepcopy__(self: N, memo: dict[int, Any]) -> N:
-        parts = _reachable(self, memo)
-        for part in parts:
-            memo[id(part.node)] = object.__new__(type(part.node))
-        memo.setdefault(id(memo), []).extend(part.node for part in parts)  # keep their ids theirs
-        for part in parts:
-            memo[id(part.node)].__setstate__(_copied_state(part, memo))
-        result: N = memo[id(self)]
-        return result
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if not _is_flat(self):
+            return _copied_by_reduce(self, memo)
+        nodes, states, _ = _flatten(self, memo)
+        copies = [object.__new__(type(node)) for node in nodes]
+        for node, new in zip(nodes, copies, strict=True):
+            memo[id(node)] = new
+        memo.setdefault(id(memo), []).extend(nodes)  # alive, so that their ids stay theirs
+
+        def copied(value: Any) -> Any:
+            return value if type(value) in _ATOMIC else copy.deepcopy(value, memo)
+
+        for new, state in zip(copies, states, strict=True):
+            _fill(new, state, copies, copied)
+        return memo[id(self)]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not _is_flat(self):
@@ -82,71 +93,110 @@ def _is_flat(node: Node) -> bool:
     return type(node).__reduce__ is object.__reduce__
 
 
-class _Part(NamedTuple):
-    """A node taken apart: its links, and what is pickled or copied as usual."""
-
-    node: Node
-    links: dict[str, Any] | None  # None when the state is no dictionary
-    rest: Any
-
-
-def _taken_apart(node: Node) -> _Part:
-    state = node.__getstate__()
-    if type(state) is not dict:
-        return _Part(node, None, state)
-    links: dict[str, Any] = {}
-    rest: dict[str, Any] = {}
-    for key, value in state.items():
-        if type(value) in _ATOMIC:
-            rest[key] = value
-        elif isinstance(value, Node) or (type(value) is list and _all_nodes(value)):
-            links[key] = value
-        else:
-            rest[key] = value
-    return _Part(node, links, rest)
+def _copied_by_reduce(node: Node, memo: dict[int, Any]) -> Any:
+    made = node.__reduce__()
+    if isinstance(made, str):
+        return node
+    new = made[0](*copy.deepcopy(made[1], memo))
+    memo[id(node)] = new
+    if len(made) > 2 and made[2] is not None:
+        new.__setstate__(copy.deepcopy(made[2], memo))
+    return new
 
 
 def _all_nodes(values: list[Any]) -> bool:
-    for value in values:  # a generator expression would double the time of the whole dump
+    for value in values:  # a generator expression would cost half of a dump's time
         if not isinstance(value, Node):
             return False
     return bool(values)
 
 
-def _reachable(root: Node, known: dict[int, Any]) -> list[_Part]:
-    """Take apart every node that can be reached from `root` without passing through `known`."""
-    found: dict[int, _Part] = {}
-    pending: list[Node] = [root]
-    while pending:
-        node = pending.pop()
-        if id(node) in found or id(node) in known or not _is_flat(node):
+def _flatten(root: Node, known: Container[int]) -> tuple[list[Node], list[_State], dict[int, int]]:
+    """Collect every node that `root` reaches without passing through `known`.
+
+    Parameters
+    ----------
+    root : Node
+        Where to start.
+    known : container of int
+        Ids of nodes to leave out.
+
+    Returns
+    -------
+    nodes, states : list
+        The nodes and their states.
+    index : dict
+        From the id of a node to its position.
+    """
+    nodes, states, index = [root], [], {id(root): 0}
+    layouts: dict[_Layout, _Layout] = {}
+
+    def link(node: Node) -> int | Node:
+        number = index.get(id(node))
+        if number is not None:
+            return number
+        if id(node) in known or not _is_flat(node):
+            return node
+        number = index[id(node)] = len(nodes)
+        nodes.append(node)
+        return number
+
+    for node in nodes:  # the list grows while it is walked
+        state = node.__getstate__()
+        if type(state) is not dict:
+            states.append((None, state))
             continue
-        part = found[id(node)] = _taken_apart(node)
-        if part.links is None:
-            continue
-        for link in part.links.values():
-            if type(link) is list:
-                pending += link
+        values: list[Any] = []
+        kinds: list[bool] = []
+        for value in state.values():
+            kind = type(value)
+            if kind in _ATOMIC:
+                kinds.append(False)
+                values.append(value)
+            elif isinstance(value, Node):
+                kinds.append(True)
+                values.append(link(value))
+            elif kind is list and _all_nodes(value):
+                kinds.append(True)
+                values.append(tuple([link(v) for v in value]))
             else:
-                pending.append(link)
-        tag = part.rest.get("tag")
-        if hasattr(tag, "__dict__"):
-            pending += [value for value in vars(tag).values() if isinstance(value, Node)]
-    return list(found.values())
+                kinds.append(False)
+                values.append(value)
+        layout = (tuple(state), tuple(kinds))
+        states.append((layouts.setdefault(layout, layout), *values))
+        # What a tag refers to travels with its own object, but must not be left for recursion.
+        for value in getattr(state.get("tag"), "__dict__", _NOTHING).values():
+            if isinstance(value, Node):
+                link(value)
+    return nodes, states, index
 
 
-def _copied_state(part: _Part, memo: dict[int, Any]) -> Any:
-    if part.links is None:
-        return copy.deepcopy(part.rest, memo)
-    state: dict[str, Any] = {}
-    for key, value in part.rest.items():
-        state[key] = value if type(value) in _ATOMIC else copy.deepcopy(value, memo)
-    for key, link in part.links.items():
-        if type(link) is list:
-            state[key] = [copy.deepcopy(node, memo) for node in link]
+_NOTHING: dict[str, Any] = {}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _fill(node: Any, state: _State, nodes: Sequence[Any], taken_over: Any = _same) -> None:
+    """Give a bare node its state; `taken_over` maps what is not a link of this blob."""
+    layout = state[0]
+    if layout is None:
+        node.__setstate__(taken_over(state[1]))
+        return
+
+    def linked(link: Any) -> Any:
+        return nodes[link] if type(link) is int else taken_over(link)
+
+    attributes: dict[str, Any] = {}
+    for key, is_link, value in zip(*layout, state[1:], strict=True):
+        if not is_link:
+            attributes[key] = taken_over(value)
+        elif type(value) is tuple:
+            attributes[key] = [linked(v) for v in value]
         else:
-            state[key] = copy.deepcopy(link, memo)
-    return state
+            attributes[key] = linked(value)
+    node.__setstate__(attributes)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -183,8 +233,7 @@ class _Blob:
 
     def __init__(self, dump: _Dump, root: Node) -> None:
         self.dump = dump
-        self.parts = _reachable(root, dump.places)
-        self.index = {id(part.node): i for i, part in enumerate(self.parts)}
+        self.nodes, self.states, self.index = _flatten(root, dump.places)
         me = weakref.ref(self)
         for key, i in self.index.items():
             dump.places[key] = (me, i)
@@ -194,21 +243,8 @@ class _Blob:
         for key in self.index:
             self.dump.places.pop(key, None)
 
-    def _encoded(self, part: _Part) -> _State:
-        if part.links is None:
-            return None, part.rest
-        place = self.index.get
-        numbers = {
-            key: [place(id(node), node) for node in link]
-            if type(link) is list
-            else place(id(link), link)
-            for key, link in part.links.items()
-        }
-        return numbers, part.rest
-
     def __reduce_ex__(self, protocol: Any) -> Any:
-        classes = [type(part.node) for part in self.parts]
-        return _Restored, (classes,), [self._encoded(part) for part in self.parts]
+        return _Restored, ([type(node) for node in self.nodes],), self.states
 
 
 class _Handle:
@@ -259,21 +295,8 @@ class _Restored:
         self.nodes: list[Any] = [object.__new__(cls) for cls in classes]
 
     def __setstate__(self, states: list[_State]) -> None:
-        for node, (links, rest) in zip(self.nodes, states, strict=True):
-            if links is None:
-                node.__setstate__(rest)
-                continue
-            state = {key: self._linked(value) for key, value in links.items()}
-            state.update(rest)
-            node.__setstate__(state)
-
-    def _linked(self, link: Any) -> Any:
-        nodes = self.nodes
-        if type(link) is int:
-            return nodes[link]
-        if type(link) is list:
-            return [nodes[v] if type(v) is int else v for v in link]
-        return link
+        for node, state in zip(self.nodes, states, strict=True):
+            _fill(node, state, self.nodes)
 
 
 def _pick(blob: _Restored, index: int) -> Any:

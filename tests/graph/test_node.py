@@ -219,6 +219,18 @@ class TestConstant:
         assert not constant(2).equals(2.0)
         assert constant(2).signature() == constant(2).merge_signature()
 
+    @pytest.mark.parametrize(
+        ("a", "b"), [(0.0, -0.0), (1, True), (1, 1.0), ("1", 1), ([1], [2]), ((1,), [1])]
+    )
+    def test_equal_means_exactly_equal(self, a, b):
+        assert not Constant(generic, a).equals(Constant(generic, b))
+        assert Constant(generic, a).equals(Constant(generic, a))
+
+    def test_nan_equals_nan(self):
+        nan = float("nan")
+        assert constant(nan).equals(constant(float("nan")))
+        assert hash(constant(nan).signature()) == hash(constant(nan).signature())
+
     def test_digest_follows_value_and_dtype(self):
         a = Constant(Box(2), [1, 2])
         assert a.digest() == Constant(Box(2), [1, 2]).digest()
