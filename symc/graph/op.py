@@ -95,7 +95,9 @@ class Op(WithProps):
             )
         if len(inputs) != len(itypes):
             raise ValueError(f"{self} takes {len(itypes)} inputs, got {len(inputs)}: {inputs}")
-        variables = [self._operand(i, x, t) for i, (x, t) in enumerate(zip(inputs, itypes))]  # noqa: B905
+        variables = [
+            self._operand(i, x, t) for i, (x, t) in enumerate(zip(inputs, itypes, strict=True))
+        ]
         return Apply(self, variables, [otype() for otype in otypes])
 
     def _operand(self, i: int, given: Any, itype: Any) -> Variable:
@@ -333,13 +335,12 @@ def run_perform(node: Apply, inputs: Sequence[Any], allow_destroy: bool = False)
 def _checked_output(node: Apply, i: int, cells: list[list[Any]], values: list[Any]) -> Any:
     output, value = node.outputs[i], cells[i][0]
     if value is None and not output.type.is_valid_value(None):
-        raise ValueError(_output_message(node, i, "nothing was stored in output_storage", None))
+        raise ValueError(_output_message(node, i, f"nothing was stored for output {i}"))
     try:
         value = output.type.filter_output(value)
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            _output_message(node, i, "perform stored a value of another type", error)
-        ) from error
+        what = f"perform stored a value of another type for output {i}: {error}"
+        raise TypeError(_output_message(node, i, what)) from error
     declared = {*node.op.view_map.get(i, ()), *node.op.destroy_map.get(i, ())}
     aliased = any(
         j not in declared and output.type.may_share_memory(value, given)
@@ -348,11 +349,10 @@ def _checked_output(node: Apply, i: int, cells: list[list[Any]], values: list[An
     return output.type.copy_value(value) if aliased else value
 
 
-def _output_message(node: Apply, i: int, what: str, error: Exception | None) -> str:
+def _output_message(node: Apply, i: int, what: str) -> str:
     return user_message(
-        f"{node.op}: {what} for output {i}",
-        got=None if error is None else str(error),
-        expected=f"a value of type {node.outputs[i].type}",
+        f"{node.op}: {what}",
+        expected=f"a value of type {node.outputs[i].type} for output {i}",
         where=user_line(node) or None,
         hint=f"output_storage[{i}][0] must be set by {type(node.op).__name__}.perform",
     )

@@ -271,7 +271,7 @@ class TestRunPerform:
             self.run(Storing(lambda v: [1.0, 2.0, 3.0]), np.zeros(3))
 
     def test_nothing_stored(self):
-        with pytest.raises(ValueError, match="nothing was stored in output_storage for output 0"):
+        with pytest.raises(ValueError, match="nothing was stored for output 0"):
             self.run(Storing(lambda v: None), np.zeros(3))
 
     def test_none_is_a_value_where_the_type_says_so(self):
