@@ -9,10 +9,11 @@ SY_FN SY_REAL SY_NAME(erfc_large)(SY_REAL x) {
   SY_NAME(exp_argument) e =
       SY_NAME(exp_reduce)(exponent, exponent == -square.high ? -square.low : (SY_REAL)0);
   SY_REAL power = e.r + SY_LIBM(fma)(e.r * e.r, SY_NAME(exp_tail)(e.r), e.c); /* e^r - 1 */
-  SY_REAL p = SY_NAME(erfcx_scaled)((x - 4) / (x + 4));
   SY_REAL d = 1 + 2 * x;
   SY_REAL d_low = (1 - (d - 2 * x)) + (2 * x - (d - (d - 2 * x)));
-  SY_REAL inverse = 1 / d;
+  SY_REAL inverse = 1 / (d * (x + 4)); /* one division for both quotients */
+  SY_REAL p = SY_NAME(erfcx_scaled)((x - 4) * (d * inverse));
+  inverse *= x + 4;
   SY_REAL q = p * inverse;
   SY_REAL q_low = (SY_LIBM(fma)(-q, d, p) - q * d_low) * inverse;
   return SY_NAME(scale)(q + SY_LIBM(fma)(q, power, q_low), e.k);

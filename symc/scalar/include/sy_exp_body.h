@@ -47,10 +47,12 @@ SY_FN SY_REAL SY_NAME(exp_reduced)(SY_REAL r, SY_REAL c) {
 }
 
 SY_FN SY_REAL SY_NAME(exp)(SY_REAL x) {
-  x = SY_NAME(clamp)(x, SY_EXP_MIN, SY_EXP_MAX);
   SY_REAL k = SY_LIBM(fma)(x, SY_LOG2E, SY_ROUND) - SY_ROUND;
   SY_REAL r = SY_LIBM(fma)(k, -SY_LN2_LOW, SY_LIBM(fma)(k, -SY_LN2, x));
-  return SY_NAME(scale)(SY_NAME(exp_reduced)(r, 0), k);
+  SY_REAL power = SY_LIBM(fma)(SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, 1), r, 1);
+  SY_REAL y = SY_NAME(scale)(power, k);
+  y = x < SY_EXP_MIN ? (SY_REAL)0 : y;
+  return x > SY_EXP_MAX ? (SY_REAL)INFINITY : y;
 }
 
 SY_FN SY_REAL SY_NAME(exp2)(SY_REAL x) {

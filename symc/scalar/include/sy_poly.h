@@ -148,27 +148,29 @@ SY_FN float sy_erf_smallf(float z) {
 
 /* (1 + 2x) e^(x^2) erfc(x) with t = (x - 4)/(x + 4), 0.47 <= x <= 27.3; to 2^-54. */
 SY_FN double sy_erfcx_scaled(double t) {
-  double p = -0x1.3c254da8a81e5p-25;
-  p = fma(p, t, -0x1.df15f199f2546p-26);
-  p = fma(p, t, 0x1.ba9cd586ac1b6p-24);
-  p = fma(p, t, 0x1.4f62edab74b39p-23);
-  p = fma(p, t, -0x1.7fe5763c7fd18p-24);
-  p = fma(p, t, -0x1.db3f4ead301d3p-21);
-  p = fma(p, t, 0x1.c2d7bf8f01b9ap-22);
-  p = fma(p, t, 0x1.8203b02942013p-18);
-  p = fma(p, t, -0x1.7a9329c2aa237p-17);
-  p = fma(p, t, -0x1.99a7dde3cbacbp-16);
-  p = fma(p, t, 0x1.3bea68272a501p-13);
-  p = fma(p, t, -0x1.a1dc7f8e96d38p-13);
-  p = fma(p, t, -0x1.8d4b1b7bb5b9ep-11);
-  p = fma(p, t, 0x1.49c66ef7d6937p-8);
-  p = fma(p, t, -0x1.09623803e941bp-6);
-  p = fma(p, t, 0x1.3079ee01ec4abp-5);
-  p = fma(p, t, -0x1.0fb06e00a46a8p-4);
-  p = fma(p, t, 0x1.7fee004dc2526p-4);
-  p = fma(p, t, -0x1.9ddb23c3d264fp-4);
-  p = fma(p, t, 0x1.16ecefcfa737ep-4);
-  p = fma(p, t, 0x1.f7f5df66fad12p-7);
+  double t2 = t * t; /* even and odd terms apart: half the latency */
+  double even = -0x1.3c254da8a81e5p-25;
+  even = fma(even, t2, 0x1.ba9cd586ac1b6p-24);
+  even = fma(even, t2, -0x1.7fe5763c7fd18p-24);
+  even = fma(even, t2, 0x1.c2d7bf8f01b9ap-22);
+  even = fma(even, t2, -0x1.7a9329c2aa237p-17);
+  even = fma(even, t2, 0x1.3bea68272a501p-13);
+  even = fma(even, t2, -0x1.8d4b1b7bb5b9ep-11);
+  even = fma(even, t2, -0x1.09623803e941bp-6);
+  even = fma(even, t2, -0x1.0fb06e00a46a8p-4);
+  even = fma(even, t2, -0x1.9ddb23c3d264fp-4);
+  even = fma(even, t2, 0x1.f7f5df66fad12p-7);
+  double odd = -0x1.df15f199f2546p-26;
+  odd = fma(odd, t2, 0x1.4f62edab74b39p-23);
+  odd = fma(odd, t2, -0x1.db3f4ead301d3p-21);
+  odd = fma(odd, t2, 0x1.8203b02942013p-18);
+  odd = fma(odd, t2, -0x1.99a7dde3cbacbp-16);
+  odd = fma(odd, t2, -0x1.a1dc7f8e96d38p-13);
+  odd = fma(odd, t2, 0x1.49c66ef7d6937p-8);
+  odd = fma(odd, t2, 0x1.3079ee01ec4abp-5);
+  odd = fma(odd, t2, 0x1.7fee004dc2526p-4);
+  odd = fma(odd, t2, 0x1.16ecefcfa737ep-4);
+  double p = fma(odd, t, even);
   p = fma(p, t, -0x1.1df1ad154a2acp-3);
   return fma(p, t, 0x1.3ba5916e9fd7fp+0);
 }
@@ -186,6 +188,71 @@ SY_FN float sy_erfcx_scaledf(float t) {
   p = fmaf(p, t, 0x1.f7cc12p-7f);
   p = fmaf(p, t, -0x1.1df192p-3f);
   return fmaf(p, t, 0x1.3ba592p+0f);
+}
+
+/* (atan(q)/q - 1)/q^2 with z = q^2, |q| <= 1; atan to 2^-56. */
+SY_FN double sy_atan_tail(double z) {
+  double z2 = z * z; /* even and odd terms apart: half the latency */
+  double even = -0x1.3e65bc68787dp-13;
+  even = fma(even, z2, -0x1.799d7244d8e82p-9);
+  even = fma(even, z2, -0x1.c72ec3596eb37p-7);
+  even = fma(even, z2, -0x1.e9d4a8c261ff6p-6);
+  even = fma(even, z2, -0x1.599ef4a685f78p-5);
+  even = fma(even, z2, -0x1.ae5df979d6fecp-5);
+  even = fma(even, z2, -0x1.110e4f613c01ap-4);
+  even = fma(even, z2, -0x1.745d11ab67515p-4);
+  even = fma(even, z2, -0x1.249249237f1fcp-3);
+  double odd = 0x1.ba91b6615dbcp-17;
+  odd = fma(odd, z2, 0x1.b314121ef8453p-11);
+  odd = fma(odd, z2, 0x1.d7288c4653481p-8);
+  odd = fma(odd, z2, 0x1.680c06778f2d8p-6);
+  odd = fma(odd, z2, 0x1.2c2350e6214d3p-5);
+  odd = fma(odd, z2, 0x1.82d912623c466p-5);
+  odd = fma(odd, z2, 0x1.e1bb8e2036726p-5);
+  odd = fma(odd, z2, 0x1.3b13666bfc666p-4);
+  odd = fma(odd, z2, 0x1.c71c717fb2217p-4);
+  double p = fma(odd, z, even);
+  p = fma(p, z, 0x1.99999999955b7p-3);
+  return fma(p, z, -0x1.5555555555526p-2);
+}
+
+/* The same to 2^-27. */
+SY_FN float sy_atan_tailf(float z) {
+  float p = -0x1.d4cf88p-10f;
+  p = fmaf(p, z, 0x1.64ddb2p-7f);
+  p = fmaf(p, z, -0x1.fe11fep-6f);
+  p = fmaf(p, z, 0x1.da66fp-5f);
+  p = fmaf(p, z, -0x1.58169ep-4f);
+  p = fmaf(p, z, 0x1.c08f56p-4f);
+  p = fmaf(p, z, -0x1.2420a8p-3f);
+  p = fmaf(p, z, 0x1.9991e4p-3f);
+  return fmaf(p, z, -0x1.55553ep-2f);
+}
+
+/* (asin(s)/s - 1)/s^2 with z = s^2, |s| <= 1/2; asin to 2^-55. */
+SY_FN double sy_asin_tail(double z) {
+  double p = 0x1.05faa310f91abp-5;
+  p = fma(p, z, -0x1.0b74c953cf7f4p-6);
+  p = fma(p, z, 0x1.4102a40b1769ap-6);
+  p = fma(p, z, 0x1.aa3eb803eda52p-8);
+  p = fma(p, z, 0x1.8ef20de1590b8p-7);
+  p = fma(p, z, 0x1.c6f6773bfd1acp-7);
+  p = fma(p, z, 0x1.1c6c41d111559p-6);
+  p = fma(p, z, 0x1.6e89edc157c65p-6);
+  p = fma(p, z, 0x1.f1c72c7fa4f43p-6);
+  p = fma(p, z, 0x1.6db6db419ad2dp-5);
+  p = fma(p, z, 0x1.333333336fe16p-4);
+  return fma(p, z, 0x1.5555555555384p-3);
+}
+
+/* The same to 2^-31. */
+SY_FN float sy_asin_tailf(float z) {
+  float p = 0x1.349b2cp-5f;
+  p = fmaf(p, z, 0x1.d59098p-7f);
+  p = fmaf(p, z, 0x1.04ccc2p-5f);
+  p = fmaf(p, z, 0x1.6ca7ep-5f);
+  p = fmaf(p, z, 0x1.3338aap-4f);
+  return fmaf(p, z, 0x1.55554cp-3f);
 }
 
 #endif

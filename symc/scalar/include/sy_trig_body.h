@@ -8,7 +8,7 @@ typedef struct {
   SY_REAL c;
 } SY_NAME(angle);
 
-/* Cody and Waite's reduction, for |x| <= SY_TRIG_FAST. With fma the first step is exact: n pi/2
+/* Cody and Waite's reduction, for |x| <= SY_NEAR_ANGLE (2^47, or 2^20 for float). With fma the first step is exact: n pi/2
  * rounded to the digits of pi/2 cancels all but the digits of an angle below 1. */
 SY_FN SY_NAME(angle) SY_NAME(reduce_angle)(SY_REAL x) {
   SY_NAME(angle) a;
@@ -47,11 +47,12 @@ SY_FN SY_REAL SY_NAME(sin_quarter)(SY_NAME(angle) a, int quarter) {
 
 SY_FN SY_REAL SY_NAME(sin)(SY_REAL x) {
   SY_REAL y = SY_NAME(sin_quarter)(SY_NAME(reduce_angle)(x), 0);
-  return x == 0 ? x : y;
+  return SY_NAME(far_trig)(x, x == 0 ? x : y, SY_WHICH_SIN);
 }
 
 SY_FN SY_REAL SY_NAME(cos)(SY_REAL x) {
-  return SY_NAME(sin_quarter)(SY_NAME(reduce_angle)(x), 1);
+  SY_REAL y = SY_NAME(sin_quarter)(SY_NAME(reduce_angle)(x), 1);
+  return SY_NAME(far_trig)(x, y, SY_WHICH_COS);
 }
 
 SY_FN SY_REAL SY_NAME(tan)(SY_REAL x) {
@@ -59,5 +60,5 @@ SY_FN SY_REAL SY_NAME(tan)(SY_REAL x) {
   SY_REAL s = SY_NAME(sin_reduced)(a.r, a.c);
   SY_REAL c = SY_NAME(cos_reduced)(a.r, a.c);
   SY_REAL y = a.n & 1 ? -c / s : s / c;
-  return x == 0 ? x : y;
+  return SY_NAME(far_trig)(x, x == 0 ? x : y, SY_WHICH_TAN);
 }

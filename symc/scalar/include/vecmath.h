@@ -2,6 +2,7 @@
 #ifndef SY_VECMATH_H
 #define SY_VECMATH_H
 
+#include "sy_far_angle.h"
 #include "sy_poly.h"
 
 #include "sy_precision64.h"
