@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ..loop import ir
 from ..loop.kernel import Store
+from ..scalar.ctext import SHORT_NAME
 from ..scalar.expr import Expr
 from .cexpr import Block, ExprPrinter, storage_type
 from .hoist import invariants
@@ -283,7 +284,8 @@ class _NestPrinter:
         elif not self.in_parallel:
             self._line(f"{element} += {value};")
         else:
-            self._line(f"sy_atomic_add(&{element}, {value});")
+            short = SHORT_NAME[self.dtypes[stmt.operand]]
+            self._line(f"sy_atomic_add_{short}(&{element}, {value});")
 
     def _array(self, stmt: ir.Array) -> None:
         name = self._new("a")

@@ -7,8 +7,10 @@ printing, keeps subexpressions shared; texts would grow with every use.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from ..loop import ir
 from ..scalar.ctext import pick
 from ..scalar.expr import Context, Expr, walk
 from ..scalar.op import intern_call
@@ -34,6 +36,15 @@ def expand(
     done: dict[Expr, Expr] = dict(leaves or {})
     _rewrite(roots, ctx, done, templates)
     return [done[r] for r in roots]
+
+
+def expand_nest(nest: ir.Nest) -> ir.Nest:
+    """`nest` in terms of ops that have C templates."""
+    roots = [e for stmt, _ in ir.statements(nest.body) for e in ir.expressions(stmt)]
+    new = dict(zip(roots, expand(roots, nest.ctx), strict=True))
+    if all(a is b for a, b in new.items()):
+        return nest
+    return replace(nest, body=ir.rewrite(nest.body, new.__getitem__))
 
 
 def _key(node: Expr) -> _Key | None:

@@ -23,8 +23,8 @@ may have an index out of range.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ..scalar.expr import Context, Expr
@@ -233,3 +233,20 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
         return (stmt.condition, *stmt.shown)
     fill = () if stmt.fill is None else (stmt.fill,)
     return (stmt.length, *fill) if isinstance(stmt.length, Expr) else fill
+
+
+def rewrite(body: tuple[Stmt, ...], change: Callable[[Expr], Expr]) -> tuple[Stmt, ...]:
+    """`body` with every expression replaced by ``change(expression)``."""
+    return tuple(_rewritten(stmt, change) for stmt in body)
+
+
+def _rewritten(stmt: Stmt, change: Callable[[Expr], Expr]) -> Stmt:
+    fields: dict[str, Any] = {}
+    for name in stmt.__dataclass_fields__:
+        value = getattr(stmt, name)
+        if isinstance(value, Expr):
+            fields[name] = change(value)
+        elif isinstance(value, tuple) and value:
+            is_block = not isinstance(value[0], Expr)
+            fields[name] = rewrite(value, change) if is_block else tuple(map(change, value))
+    return replace(stmt, **fields) if fields else stmt

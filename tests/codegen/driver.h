@@ -59,19 +59,21 @@ static int driver_fail(sy_call *c, int32_t code, int32_t where, const int64_t *v
   return SY_ERROR;
 }
 
-static int driver_output(sy_call *c, int32_t k) {
-  (void)c, (void)k;
-  return SY_ERROR;
-}
 
 static int driver_threads(void) { return 1; }
 
-static const sy_api driver_api = {
+static sy_api driver_api = {
     .parallel = driver_parallel,
     .alloc = driver_alloc,
     .scratch = driver_scratch,
     .fail = driver_fail,
     .blas = driver_blas,
     .threads = driver_threads,
-    .output = driver_output,
 };
+
+void driver_setup(sy_call *c, void *foreign, void *output, void **blas) {
+  driver_api.foreign = (int (*)(sy_call *, int32_t, sy_value *const *, int32_t, int32_t))foreign;
+  driver_api.output = (int (*)(sy_call *, int32_t))output;
+  memcpy(driver_blas, blas, sizeof driver_blas);
+  c->api = &driver_api;
+}

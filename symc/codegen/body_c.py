@@ -1,0 +1,433 @@
+"""The body of a program in C: one piece of straight-line text per step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..dtypes import DTYPES
+from ..loop.kernel import Axis, Kernel, Operand, Stage, Store
+from ..loop.program import (
+    CheckStep,
+    CopyStep,
+    ForeignStep,
+    KernelStep,
+    LoopStep,
+    Program,
+    ReshapeViewStep,
+    RoutineStep,
+    ScalarBuffer,
+    Step,
+    ViewStep,
+)
+from ..scalar.ctext import SHORT_NAME, c_literal
+from ..scalar.expr import Expr
+from .cexpr import storage_type
+from .cstyle import NestFunction, Parameter, print_nest
+from .expand import expand_nest
+from .schedule_c import Variant, schedule
+from .target import Target
+from .values import Places
+
+MAX_LINES = 400
+"""Lines after which the body goes on in another function."""
+
+
+class Body:
+    """Prints the steps of a program.
+
+    Attributes
+    ----------
+    functions : dict
+        Names of the kernel functions by their text.
+    parts : list of list of str
+        Lines of the functions that the body is cut into.
+    foreign : list of int
+        Numbers of the Python steps, in the order in which the body counts them.
+    work : dict
+        Estimated nanoseconds per unit, by the size that counts the units.
+    uses_blas : bool
+    """
+
+    def __init__(self, program: Program, prefix: str, target: Target) -> None:
+        self.program = program
+        self.prefix = prefix
+        self.target = target
+        self.places = Places(program)
+        self.functions: dict[str, str] = {}
+        self.parts: list[list[str]] = []
+        self.foreign: list[int] = []
+        self.work: dict[Expr, float] = {}
+        self.uses_blas = False
+        self.provided: set[int] = set()
+
+    def run(self) -> None:
+        """Print all steps and the final copies of outputs."""
+        late = self.places.late_scalars()
+        for number, step in enumerate(self.program.steps):
+            for buffer in step.writes():
+                self._provide(number, buffer)
+            self._step(number, step)
+            for buffer in step.writes():
+                if buffer in late:
+                    self._note(late[buffer], buffer)
+            if len(self.lines) > MAX_LINES:
+                self._cut()
+        self._finish()
+        self._cut()
+
+    @property
+    def lines(self) -> list[str]:
+        """Lines of the function being printed."""
+        return self.places.block.lines
+
+    def _line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def _cut(self) -> None:
+        if self.lines:
+            self.parts.append(self.lines)
+        self.places.forget()
+
+    def _note(self, leaf: Expr, buffer: int) -> None:
+        """Keep the value of a 0-d buffer that sizes depend on."""
+        place = self.places.late.setdefault(leaf, len(self.places.late))
+        self._line(f"fr->late[{place}] = (int64_t)*{self.places.pointer(buffer)};")
+
+    # ---- storage
+
+    def _provide(self, number: int, buffer: int) -> None:
+        """Find memory for a buffer whose size was not known before."""
+        places = self.places
+        record = self.program.buffers[buffer]
+        if buffer in self.provided or record.alias_of is not None or not places.is_late(record):
+            return
+        self.provided.add(buffer)
+        value = places.value_text(buffer)
+        if record.kind in ("dynamic", "object") and not self._computed(buffer):
+            return
+        for axis in range(len(record.shape)):
+            self._line(f"{value}.n[{axis}] = {places.dim(buffer, axis)};")
+        if buffer in places.outputs:
+            place = places.outputs[buffer]
+            self._line(f"if (c->api->output(c, {place}) != SY_OK) return SY_ERROR;")
+            return
+        itemsize = DTYPES[record.dtype].itemsize
+        self._line(f"{value}.data = c->api->alloc(c, ({places.count(buffer)}) * {itemsize});")
+        self._line(f"if (!{value}.data) return c->api->fail(c, SY_E_MEMORY, {number}, 0, 0);")
+        for axis in range(len(record.shape)):
+            stride = places.contiguous_stride(record, axis)
+            self._line(f"{value}.s[{axis}] = {places.size(stride)};")
+
+    def _computed(self, buffer: int) -> bool:
+        """Whether a dynamic buffer is written by something else than a Python step."""
+        return not any(
+            isinstance(s, ForeignStep) and buffer in s.outputs for s in self.program.steps
+        )
+
+    # ---- steps
+
+    def _step(self, number: int, step: Step) -> None:
+        if isinstance(step, KernelStep):
+            self._kernel(number, step.kernel, step.bind)
+        elif isinstance(step, LoopStep):
+            nest = expand_nest(step.nest)
+            function = print_nest(nest, self._aliased(nest.operands, step.bind))
+            call = self._call(number, function, step.bind, dict(nest.sizes), {})
+            self._line(call)
+        elif isinstance(step, CopyStep):
+            self._copy(number, step.source, self.places.pointer(step.target), step.target)
+        elif isinstance(step, RoutineStep):
+            self._routine(step)
+        elif isinstance(step, ForeignStep):
+            self._foreign(number, step)
+        elif isinstance(step, CheckStep):
+            self._check(number, step)
+        elif not isinstance(step, (ViewStep, ReshapeViewStep)):
+            raise TypeError(f"not a step: {step!r}")
+
+    def _aliased(self, operands: Sequence[Operand], bind: dict[str, int]) -> frozenset[str]:
+        """Operands that share memory with another one, if any of the two is written."""
+        owners: dict[object, list[Operand]] = {}
+        for operand in operands:
+            owners.setdefault(self.places.storage(bind[operand.key]), []).append(operand)
+        return frozenset(
+            o.key
+            for group in owners.values()
+            if len(group) > 1 and any("w" in o.access for o in group)
+            for o in group
+        )
+
+    def _kernel(self, number: int, kernel: Kernel, bind: dict[str, int]) -> None:
+        buffers = self.program.buffers
+        shapes = {o.key: buffers[bind[o.key]].shape for o in kernel.operands}
+        known = frozenset(o.key for o in kernel.operands if buffers[bind[o.key]].contiguous)
+        variants = schedule(kernel, shapes, known, self.target)
+        aliased = self._aliased(kernel.operands, bind)
+        self._estimate(kernel)
+        calls = []
+        for variant in variants:
+            function = print_nest(variant.nest, aliased)
+            packed = self._packed(number, variant, bind) if variant.pack else {}
+            sizes = dict(variant.nest.sizes)
+            call = self._call(number, function, bind, sizes, packed)
+            calls.append((self._condition(variant, bind), call))
+        self._choose(calls)
+
+    def _choose(self, calls: list[tuple[str, str]]) -> None:
+        head = ""
+        for condition, call in calls:
+            if condition:
+                self._line(f"{head}if ({condition}) {{")
+                self._line(f"  {call}")
+                head = "} else "
+            elif head:
+                self._line(f"{head}{{")
+                self._line(f"  {call}")
+            else:
+                self._line(call)
+                return
+            if not condition:
+                break
+        self._line("}")
+
+    def _condition(self, variant: Variant, bind: dict[str, int]) -> str:
+        terms = []
+        if variant.when is not None:
+            terms.append(self.places.condition(variant.when))
+        if not variant.pack:
+            terms += [t for key in variant.contiguous for t in self._contiguous(bind[key])]
+        for key in variant.unit:
+            buffer = bind[key]
+            stride = self.places.stride(buffer, len(self.program.buffers[buffer].shape) - 1)
+            if stride != "1":
+                terms.append(f"{stride} == 1")
+        return " && ".join(dict.fromkeys(terms))
+
+    def _contiguous(self, buffer: int) -> list[str]:
+        """Terms of the condition that a buffer is C-contiguous."""
+        record = self.program.buffers[buffer]
+        terms = []
+        for axis in reversed(range(len(record.shape))):
+            expected = self.places.size(self.places.contiguous_stride(record, axis))
+            actual = self.places.stride(buffer, axis)
+            if actual != expected:
+                terms.append(f"{actual} == {expected}")
+        return terms
+
+    def _packed(self, number: int, variant: Variant, bind: dict[str, int]) -> dict[str, str]:
+        """Pointers to contiguous copies of operands that are not contiguous."""
+        result = {}
+        for key in variant.contiguous:
+            buffer = bind[key]
+            condition = " && ".join(self._contiguous(buffer))
+            if not condition:
+                continue
+            record = self.program.buffers[buffer]
+            ctype = storage_type(record.dtype)
+            name = f"q{number}_{buffer}"
+            pointer = self.places.pointer(buffer)
+            rank = range(len(record.shape))
+            n = ", ".join(self.places.dim(buffer, k) for k in rank)
+            s = ", ".join(self.places.stride(buffer, k) for k in rank)
+            itemsize = DTYPES[record.dtype].itemsize
+            self._line(f"{ctype} *{name} = {pointer};")
+            self._line(f"if (!({condition})) {{")
+            self._line(f"  const int64_t n[] = {{{n}}}, s[] = {{{s}}};")
+            size = f"sy_bytes({len(rank)}, n, {itemsize})"
+            self._line(f"  {name} = ({ctype} *)c->api->alloc(c, {size});")
+            self._line(f"  if (!{name}) return c->api->fail(c, SY_E_MEMORY, {number}, 0, 0);")
+            source = f"(const char *){pointer}"
+            self._line(f"  sy_pack((char *){name}, {source}, {len(rank)}, n, s, {itemsize});")
+            self._line("}")
+            result[key] = name
+        return result
+
+    def _estimate(self, kernel: Kernel) -> None:
+        """Add the work of a kernel to the program's."""
+        from_stages = 0.0
+        for stage in kernel.stages:
+            from_stages += 0.5 * (1 + len(stage.reductions) + len(stage.stores))
+        points: Expr = kernel.ctx.integer(1)
+        for axis in kernel.axes:
+            points = points * axis.extent
+        if self.places.is_early(points):
+            self.work[points] = self.work.get(points, 0.0) + from_stages
+
+    # ---- calls of nests
+
+    def _call(
+        self,
+        number: int,
+        function: NestFunction,
+        bind: dict[str, int],
+        sizes: dict[str, Expr],
+        packed: dict[str, str],
+    ) -> str:
+        name = self.functions.setdefault(function.text, f"{self.prefix}_k{len(self.functions)}")
+        arguments = ["c"] + ([str(number)] if function.fallible else [])
+        arguments += [self._argument(p, bind, sizes, packed) for p in function.parameters]
+        call = f"{name}({', '.join(arguments)})"
+        if function.fallible:
+            return f"if ({call} != SY_OK) return SY_ERROR;"
+        return f"{call};"
+
+    def _argument(
+        self,
+        parameter: Parameter,
+        bind: dict[str, int],
+        sizes: dict[str, Expr],
+        packed: dict[str, str],
+    ) -> str:
+        if parameter.kind == "size":
+            return self.places.size(sizes[parameter.name])
+        buffer = bind[parameter.name]
+        if parameter.kind == "data":
+            return packed.get(parameter.name) or self.places.pointer(buffer)
+        if parameter.kind == "stride" and parameter.name in packed:
+            record = self.program.buffers[buffer]
+            return self.places.size(self.places.contiguous_stride(record, parameter.axis))
+        if parameter.kind == "stride":
+            return self.places.stride(buffer, parameter.axis)
+        return self.places.dim(buffer, parameter.axis)
+
+    def _copy(self, number: int, source: int, target: str, shape_of: int) -> None:
+        """Copy a buffer, element by element, to contiguous memory."""
+        record = self.program.buffers[source]
+        kernel = copy_kernel(self.program, record.dtype, record.shape)
+        shapes = {"from": record.shape, "to": record.shape}
+        known = frozenset({"to"} | ({"from"} if record.contiguous else set()))
+        bind = {"from": source, "to": source}
+        calls = []
+        for variant in schedule(kernel, shapes, known, self.target):
+            function = print_nest(variant.nest)
+            call = self._call(number, function, bind, dict(variant.nest.sizes), {"to": target})
+            keys = tuple(k for k in variant.unit if k == "from")
+            reduced = Variant(variant.nest, variant.contiguous, keys, variant.when)
+            calls.append((self._condition(reduced, bind), call))
+        self._choose(calls)
+
+    # ---- routines
+
+    def _routine(self, step: RoutineStep) -> None:
+        self.uses_blas = True
+        buffers = self.program.buffers
+        short = SHORT_NAME[buffers[step.output].dtype]
+        alpha = self._scalar(step.params.get("alpha", 1), buffers[step.output].dtype)
+        beta = self._scalar(step.params.get("beta", 1), buffers[step.output].dtype)
+        tail = f"{alpha}, {beta}, {int(step.accumulate)}"
+        ids = (*step.inputs, step.output)
+        if step.name == "batched_gemm":
+            self._batched(step, short, tail)
+            return
+        if step.name == "dot":
+            x, y = (self._vector(b) for b in step.inputs)
+            length = self.places.dim(step.inputs[0], 0)
+            operands = f"{x}, {y}, {length}, {self.places.pointer(step.output)}"
+        else:
+            operands = ", ".join(
+                self._matrix(b, short) if len(buffers[b].shape) == 2 else self._vector(b)
+                for b in ids
+            )
+        call = f"sy_{step.name}_{short}(c, {operands}, {tail})"
+        self._line(f"if ({call} != SY_OK) return SY_ERROR;")
+
+    def _scalar(self, value: Any, dtype: str) -> str:
+        if isinstance(value, ScalarBuffer):
+            return f"*{self.places.pointer(value.id)}"
+        return c_literal(value, dtype)
+
+    def _vector(self, buffer: int) -> str:
+        return f"{self.places.pointer(buffer)}, {self.places.stride(buffer, 0)}"
+
+    def _matrix(self, buffer: int, short: str, first: int = 0, offset: str = "") -> str:
+        rank = (first, first + 1)
+        n = ", ".join(self.places.dim(buffer, k) for k in rank)
+        s = ", ".join(self.places.stride(buffer, k) for k in rank)
+        return f"(sy_matrix_{short}){{{self.places.pointer(buffer)}{offset}, {n}, {s}}}"
+
+    def _batched(self, step: RoutineStep, short: str, tail: str) -> None:
+        operands = ", ".join(
+            self._matrix(b, short, 1, f" + i * {self.places.stride(b, 0)}")
+            for b in (*step.inputs, step.output)
+        )
+        count = self.places.dim(step.output, 0)
+        self._line(f"for (int64_t i = 0; i < {count}; i++)")
+        self._line(f"  if (sy_gemm_{short}(c, {operands}, {tail}) != SY_OK) return SY_ERROR;")
+
+    # ---- Python steps and checks
+
+    def _foreign(self, number: int, step: ForeignStep) -> None:
+        self.foreign.append(number)
+        texts = [self._value(b) for b in (*step.inputs, *step.outputs)]
+        counts = f"{len(step.inputs)}, {len(step.outputs)}"
+        place = len(self.foreign) - 1
+        self._line("{")
+        self._line(f"  sy_value *const args[] = {{{', '.join(texts) or '0'}}};")
+        call = f"c->api->foreign(c, {place}, args, {counts})"
+        self._line(f"  if ({call} != SY_OK) return SY_ERROR;")
+        self._line("}")
+
+    def _value(self, buffer: int) -> str:
+        """Address of the ``sy_value`` of a buffer; made here for temporaries and views."""
+        record = self.program.buffers[buffer]
+        if record.alias_of is None:
+            value = self.places.value_text(buffer)
+            if value is not None:
+                return f"&{value}"
+        rank = range(len(record.shape))
+        n = ", ".join(self.places.dim(buffer, k) for k in rank) or "0"
+        s = ", ".join(self.places.stride(buffer, k) for k in rank) or "0"
+        lengths, strides = f"(int64_t[]){{{n}}}", f"(int64_t[]){{{s}}}"
+        return f"&(sy_value){{(char *){self.places.pointer(buffer)}, {lengths}, {strides}, 0}}"
+
+    def _check(self, number: int, step: CheckStep) -> None:
+        condition = self.places.condition(step.condition)
+        shown = [f"(int64_t)({self.places.size(e)})" for e in step.shown]
+        self._line(f"if (!({condition})) {{")
+        self._line(f"  const int64_t v[] = {{{', '.join(shown) or '0'}}};")
+        self._line(f"  return c->api->fail(c, SY_E_CHECK, {number}, v, {len(shown)});")
+        self._line("}")
+
+    # ---- the end
+
+    def _finish(self) -> None:
+        """Outputs that are not stored in their place yet."""
+        fresh = [b for _, b in self.places.fresh_updates()]
+        for place, buffer in enumerate([*self.program.outputs, *fresh]):
+            root = self.program.buffers[self.places.root(buffer)]
+            if self.places.outputs.get(root.id) == place:
+                continue
+            if root.kind == "object" or root.dtype == "object":
+                source = self.places.value_text(root.id)
+                self._line(f"c->out[{place}].object = {source}.object;")
+            elif root.kind == "input" and buffer != root.id:
+                self._hand_over(place, buffer)
+            else:
+                self._copy_out(place, buffer)
+
+    def _hand_over(self, place: int, buffer: int) -> None:
+        """An output that has taken over the storage of an input."""
+        self._line(f"c->out[{place}].data = (char *){self.places.pointer(buffer)};")
+        for axis in range(len(self.program.buffers[buffer].shape)):
+            self._line(f"c->out[{place}].n[{axis}] = {self.places.dim(buffer, axis)};")
+            self._line(f"c->out[{place}].s[{axis}] = {self.places.stride(buffer, axis)};")
+
+    def _copy_out(self, place: int, buffer: int) -> None:
+        record = self.program.buffers[buffer]
+        if not self.places.has_early_shape(record):
+            for axis in range(len(record.shape)):
+                self._line(f"c->out[{place}].n[{axis}] = {self.places.dim(buffer, axis)};")
+            self._line(f"if (c->api->output(c, {place}) != SY_OK) return SY_ERROR;")
+        ctype = storage_type(record.dtype)
+        self._copy(len(self.program.steps), buffer, f"({ctype} *)c->out[{place}].data", buffer)
+
+
+def copy_kernel(program: Program, dtype: str, shape: Sequence[Expr]) -> Kernel:
+    """The kernel that copies an array of a given shape."""
+    ctx = program.ctx
+    axes = tuple(Axis(f"i{k}", n, "outer") for k, n in enumerate(shape))
+    index = tuple(ctx.index(a.key) for a in axes)
+    operands = (Operand("from", dtype, len(axes), "r"), Operand("to", dtype, len(axes), "w"))
+    stage = Stage("outer", (), (Store("to", index, ctx.load("from", index, dtype)),))
+    return Kernel(ctx, axes, operands, (stage,))

@@ -1,0 +1,90 @@
+/* Helpers of compiled programs: strided copies and atomic additions. */
+#ifndef SY_ARRAYS_H
+#define SY_ARRAYS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "symc_abi.h"
+
+#define SY_UNUSED __attribute__((unused))
+
+/* Copy a strided array (element strides `s`) of items of `size` bytes to a C-contiguous place. */
+static SY_UNUSED void sy_pack(char *restrict to, const char *restrict from, int ndim,
+                              const int64_t *n, const int64_t *s, int64_t size) {
+  int64_t at[64] = {0};
+  for (int d = 0; d < ndim; d++)
+    if (n[d] == 0) return;
+  const int64_t run = ndim ? n[ndim - 1] : 1;
+  const int64_t step = ndim ? s[ndim - 1] * size : size;
+  for (;;) {
+    if (step == size) {
+      memcpy(to, from, (size_t)(run * size));
+    } else {
+      for (int64_t i = 0; i < run; i++) memcpy(to + i * size, from + i * step, (size_t)size);
+    }
+    to += run * size;
+    int d = ndim - 2;
+    for (; d >= 0; d--) {
+      from += s[d] * size;
+      if (++at[d] < n[d]) break;
+      from -= n[d] * s[d] * size;
+      at[d] = 0;
+    }
+    if (d < 0) return;
+  }
+}
+
+/* The number of bytes of an array, and whether its strides are those of a C-contiguous one. */
+static SY_UNUSED int64_t sy_bytes(int ndim, const int64_t *n, int64_t size) {
+  for (int d = 0; d < ndim; d++) size *= n[d];
+  return size;
+}
+
+static SY_UNUSED int sy_is_contiguous(int ndim, const int64_t *n, const int64_t *s) {
+  int64_t stride = 1;
+  int contiguous = 1;
+  for (int d = ndim - 1; d >= 0; d--) {
+    if (n[d] == 0) return 1;
+    if (n[d] != 1 && s[d] != stride) contiguous = 0;
+    stride *= n[d];
+  }
+  return contiguous;
+}
+
+/* `*p += v` when several threads may do it at once. Complex numbers are two additions. */
+#define SY_ATOMIC(NAME, TYPE, BITS)                                                            \
+  static SY_UNUSED void NAME(TYPE *p, TYPE v) {                                                \
+    BITS old, next;                                                                            \
+    __atomic_load((BITS *)p, &old, __ATOMIC_RELAXED);                                          \
+    do {                                                                                       \
+      TYPE x;                                                                                  \
+      memcpy(&x, &old, sizeof x);                                                              \
+      x = (TYPE)(x + v);                                                                       \
+      memcpy(&next, &x, sizeof x);                                                             \
+    } while (!__atomic_compare_exchange((BITS *)p, &old, &next, 1, __ATOMIC_RELAXED,           \
+                                        __ATOMIC_RELAXED));                                    \
+  }
+SY_ATOMIC(sy_atomic_add_i8, int8_t, int8_t)
+SY_ATOMIC(sy_atomic_add_i16, int16_t, int16_t)
+SY_ATOMIC(sy_atomic_add_i32, int32_t, int32_t)
+SY_ATOMIC(sy_atomic_add_i64, int64_t, int64_t)
+SY_ATOMIC(sy_atomic_add_u8, uint8_t, uint8_t)
+SY_ATOMIC(sy_atomic_add_u16, uint16_t, uint16_t)
+SY_ATOMIC(sy_atomic_add_u32, uint32_t, uint32_t)
+SY_ATOMIC(sy_atomic_add_u64, uint64_t, uint64_t)
+SY_ATOMIC(sy_atomic_add_f16, _Float16, uint16_t)
+SY_ATOMIC(sy_atomic_add_f32, float, uint32_t)
+SY_ATOMIC(sy_atomic_add_f64, double, uint64_t)
+
+static SY_UNUSED void sy_atomic_add_c64(float _Complex *p, float _Complex v) {
+  sy_atomic_add_f32((float *)p, __real__ v);
+  sy_atomic_add_f32((float *)p + 1, __imag__ v);
+}
+
+static SY_UNUSED void sy_atomic_add_c128(double _Complex *p, double _Complex v) {
+  sy_atomic_add_f64((double *)p, __real__ v);
+  sy_atomic_add_f64((double *)p + 1, __imag__ v);
+}
+
+#endif
