@@ -27,9 +27,8 @@ class Closed:
     inputs : list of Variable
         Copies of the user's input variables, one per explicit input, in order.
     shared : list of SharedVariable
-        The user's shared variables, one per container, in order of first use.
-    shared_copies : list of Variable
-        What stands for them in the graph.
+        The user's shared variables, one per container, in order of first use; other variables
+        on the same container are replaced by it.
     outputs : list of Variable
     updates : list of (int, Variable)
         Position in `shared` and the new value.
@@ -39,7 +38,6 @@ class Closed:
 
     inputs: list[Variable]
     shared: list[SharedVariable]
-    shared_copies: list[Variable]
     outputs: list[Variable]
     updates: list[tuple[int, Variable]]
     originals: dict[Apply, Apply] = field(default_factory=dict)
@@ -76,7 +74,6 @@ class Collector:
         self.memo: dict[Variable, Variable] = {}
         self.containers: dict[int, int] = {}
         self.shared: list[SharedVariable] = []
-        self.copies: list[Variable] = []
         self.originals: dict[Apply, Apply] = {}
         self.givens = dict(givens)
 
@@ -87,9 +84,6 @@ class Collector:
         if key not in self.containers:
             self.containers[key] = len(self.shared)
             self.shared.append(variable)
-            copy = variable.type.make_variable(variable.name)
-            copy.tag = variable.tag
-            self.copies.append(copy)
         return self.containers[key]
 
     def copy(self, variable: Variable) -> Variable:
@@ -125,7 +119,7 @@ class Collector:
 
     def _leaf(self, var: Variable) -> Variable:
         if isinstance(var, SharedVariable):
-            return self.copies[self.shared_position(var)]
+            return self.shared[self.shared_position(var)]
         return var
 
 
@@ -165,8 +159,15 @@ def close(
     inputs = []
     for spec in specs:
         variable = spec.variable
+        if isinstance(variable, SharedVariable):
+            raise TypeError(
+                user_message(
+                    f"the shared variable {variable} can't be an input: it has a value of its own",
+                    hint="replace it for this function: givens=[(shared, input)]",
+                )
+            )
         if isinstance(spec.value, SharedVariable) and spec.implicit:
-            collector.memo[variable] = collector.copies[collector.shared_position(spec.value)]
+            collector.memo[variable] = collector.shared[collector.shared_position(spec.value)]
             continue
         copy = variable.type.make_variable(variable.name)
         copy.tag = variable.tag
@@ -178,7 +179,7 @@ def close(
     copied = [collector.copy(o) for o in outputs]
     pairs = _updates(collector, update_pairs(updates), no_default_updates)
     closed = Closed(
-        inputs, collector.shared, collector.copies, copied, pairs, collector.originals
+        inputs, collector.shared, copied, pairs, collector.originals
     )
     _check_leaves(closed)
     return closed
@@ -263,7 +264,7 @@ def _filtered(target: SharedVariable, expression: Any) -> Variable:
 
 
 def _check_leaves(closed: Closed) -> None:
-    known = {*closed.inputs, *closed.shared_copies}
+    known = {*closed.inputs, *closed.shared}
     roots = [*closed.outputs, *(new for _, new in closed.updates)]
     for leaf in graph_inputs(roots):
         if leaf in known or isinstance(leaf, Constant):
@@ -271,7 +272,7 @@ def _check_leaves(closed: Closed) -> None:
         raise MissingInputError(
             user_message(
                 f"the graph depends on the variable {leaf}, which is not an input of the function",
-                where=user_line(leaf),
+                where=user_line(leaf) or None,
                 got=f"{leaf} of type {leaf.type}, used by {_reader(leaf, roots)}",
                 hint="add it to the inputs, replace it with givens, or make it shared",
             )

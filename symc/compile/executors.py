@@ -19,16 +19,12 @@ from ..graph.graph import Graph
 from ..graph.node import Apply, Variable
 from ..lower.facts import Facts
 from ..rewrite.engine import Optimized, optimize
-from ..runtime import NativeFunction, native_available, notice_once
+from ..runtime import native_available, notice_once
 from .collect import Closed
 from .explain import node_error
 from .expand import expanded
 from .native import NativeVariant
 from .numpy_program import NumpyProgram
-from .python_function import PythonFunction
-
-CallableBase: Any = NativeFunction if NativeFunction is not None else PythonFunction
-"""Base class of functions: the call path in C, or its twin in Python."""
 
 
 class Executor:
@@ -79,7 +75,7 @@ class NumpyExecutor(Executor):
         count = len(self.closed.outputs)
         self.program = NumpyProgram(
             self.closed.inputs,
-            self.closed.shared_copies,
+            self.closed.shared,
             self.optimized.outputs[:count],
             self.optimized.outputs[count:],
             self.borrow,
@@ -97,7 +93,7 @@ class NumpyExecutor(Executor):
     @property
     def fgraph(self) -> Graph:
         """The rewritten graph."""
-        return Graph([*self.closed.inputs, *self.closed.shared_copies], self.optimized.outputs)
+        return Graph([*self.closed.inputs, *self.closed.shared], self.optimized.outputs)
 
     def debugprint_info(self, name: str | None) -> Any:
         """Outputs and order, for `debugprint`."""
@@ -120,7 +116,7 @@ class NativeExecutor(Executor):
         return self.variants[0]
 
     def _make(self, oracle: Any) -> Any:
-        facts = Facts([*self.closed.inputs, *self.closed.shared_copies], oracle)
+        facts = Facts([*self.closed.inputs, *self.closed.shared], oracle)
         optimized = self.optimize(facts)
         outputs = expanded(optimized.outputs)
         variant = NativeVariant(self.closed, outputs, facts, self.borrow, self.mutable, self.mode)
@@ -132,7 +128,7 @@ class NativeExecutor(Executor):
     def another(self, inputs: Sequence[Any]) -> Any:
         """Compile for the lengths of these inputs and of the shared values."""
         values = dict(zip(self.closed.inputs, inputs, strict=True))
-        for copy, container in zip(self.closed.shared_copies, self.containers, strict=True):
+        for copy, container in zip(self.closed.shared, self.containers, strict=True):
             values[copy] = container.get_value(borrow=True)
 
         def observed(variable: Variable, axis: int | None) -> int:
@@ -166,7 +162,7 @@ def make_executor(maker: Any) -> Executor:
         return NumpyExecutor(maker)
     if not native_available():
         notice_once(
-            "symc: no compiled code on this machine (no C compiler, or the extension is not "
+            "no compiled code on this machine (no C compiler, or the extension is not "
             "built); functions run on NumPy, more slowly. `symc doctor` says what is missing."
         )
         return NumpyExecutor(maker)
@@ -175,7 +171,7 @@ def make_executor(maker: Any) -> Executor:
     except CompileError as error:
         if config.on_opt_error == "raise":
             raise
-        notice_once(f"symc: compiling failed, functions run on NumPy. {_first_line(error)}")
+        notice_once(f"compiling failed, functions run on NumPy. {_first_line(error)}")
         return NumpyExecutor(maker)
 
 

@@ -12,7 +12,8 @@ from ..graph.node import SharedVariable, Variable
 from ..graph.trace import user_line
 from ..graph.walk import graph_inputs
 from .collect import Closed, close, update_pairs
-from .executors import CallableBase, make_executor
+from ..runtime import FunctionBase
+from .executors import make_executor
 from .inputs import In, Out, as_input, as_output
 from .mode import Mode, get_mode
 
@@ -92,7 +93,7 @@ class FunctionMaker:
         lines = [f"{s.variable} ({s.variable.type})" for s in unused]
         message = user_message(
             f"{len(unused)} input(s) of the function have no influence on what it computes",
-            where=user_line(unused[0].variable),
+            where=user_line(unused[0].variable) or None,
             got=", ".join(lines),
             hint="leave them out, or pass on_unused_input='ignore' (or 'warn')",
         )
@@ -161,7 +162,7 @@ def _flat_outputs(outputs: Any) -> tuple[list[Out], Any]:
     return [as_output(outputs)], "single"
 
 
-class Function(CallableBase):  # type: ignore[misc, valid-type]
+class Function(FunctionBase):  # type: ignore[misc, valid-type]
     """A compiled function; made by :func:`function`.
 
     Calling it computes the outputs. Values of the inputs are given by position or by name.

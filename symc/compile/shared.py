@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..array.shared import scalar_constructor, tensor_constructor
 from ..errors import user_message
 from ..graph.node import SharedVariable, Variable
+from ..graph.special import generic
+from . import storage  # noqa: F401 - registers the storage of shared variables
 
 _CONSTRUCTORS: list[Callable[..., Any]] = []
 
@@ -89,3 +92,20 @@ def shared(
 def is_shared(variable: Any) -> bool:
     """Whether `variable` is a shared variable."""
     return isinstance(variable, SharedVariable)
+
+
+@shared_constructor
+def generic_constructor(
+    value: Any,
+    name: str | None = None,
+    strict: bool = False,
+    allow_downcast: bool | None = None,
+    borrow: bool = False,
+) -> SharedVariable:
+    """Make a shared variable that holds any Python object, itself and not a copy."""
+    del borrow
+    return SharedVariable(name, generic, value, strict, allow_downcast)
+
+
+shared_constructor(scalar_constructor)
+shared_constructor(tensor_constructor)

@@ -1,0 +1,183 @@
+"""One native variant of a function: lowered, compiled, loaded and described to the call path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..codegen.program_c import ProgramSource, program_source
+from ..dtypes import DTYPES
+from ..graph.node import Apply, Variable
+from ..loop.program import Buffer, Program
+from ..lower.facts import Facts
+from ..lower.lower import lower
+from ..runtime import compile_library, load_blas, native_program
+from .collect import Closed
+from .explain import check_error, index_error, node_error
+
+# Error codes of symc_abi.h.
+_CHECK, _INDEX, _PYTHON, _MEMORY, _VALUE = range(1, 6)
+
+
+class NativeVariant:
+    """A compiled program for one broadcast pattern.
+
+    Parameters
+    ----------
+    closed : Closed
+    outputs : sequence of Variable
+        The rewritten outputs, then the rewritten updates.
+    facts : Facts
+        Sizes, and what is assumed about them.
+    borrow, mutable : sequence of bool
+        Per output whether it may share memory; per input whether it may be overwritten.
+    mode : Mode
+
+    Attributes
+    ----------
+    lowered : Program
+    program : NativeProgram
+        What the call path runs.
+    """
+
+    def __init__(
+        self,
+        closed: Closed,
+        outputs: Sequence[Variable],
+        facts: Facts,
+        borrow: Sequence[bool],
+        mutable: Sequence[bool],
+        mode: Any,
+    ) -> None:
+        del borrow
+        count = len(closed.outputs)
+        positions = [position for position, _ in closed.updates]
+        self.outputs = list(outputs)
+        self.lowered = lower(
+            closed.inputs,
+            outputs[:count],
+            closed.shared,
+            list(zip(positions, outputs[count:], strict=True)),
+            facts,
+            mutable=mutable,
+            fuse=mode.selection.allows("fusion", ("fusion",)),
+            inplace=mode.selection.allows("inplace", ("inplace",)),
+        )
+        source = program_source(self.lowered)
+        if source.uses_blas:
+            load_blas()
+        path = compile_library(
+            {u.name: u.text for u in source.units},
+            headers=source.headers,
+            levels={u.name: u.level for u in source.units},
+        )
+        self.program = native_program(path, **description(self.lowered, source, closed), info=self)
+
+    def explain(self, record: Any, inputs: Any, cause: Any) -> Exception:
+        """The exception for a failed call.
+
+        Parameters
+        ----------
+        record : tuple
+            (code, where, values), see ``symc_abi.h``.
+        inputs : sequence
+        cause : exception or None
+            What a Python step raised.
+        """
+        del inputs
+        code, where, values = record
+        if code == _CHECK:
+            check = self.lowered.checks[where]
+            return check_error(check.error, check.message, values, first(check.origin))
+        if code == _MEMORY:
+            return MemoryError("not enough memory for the intermediate values of this call")
+        step = self.lowered.steps[where]
+        node = first(step.origin)
+        if code == _INDEX:
+            return index_error(values[0], values[1], node)
+        if code == _PYTHON:
+            return cause if node is None else node_error(cause, node, None)
+        return self._step_error(step, node, values)
+
+    def _step_error(self, step: Any, node: Apply | None, values: Sequence[int]) -> Exception:
+        reasons = getattr(getattr(node, "op", None), "reasons", {})
+        family, message = reasons.get(values[0], ("value", "the computation failed"))
+        if hasattr(step, "condition"):
+            family, message = step.error, step.message
+            return check_error(family, message, values, node)
+        return check_error(family, message, values[1:], node)
+
+
+def first(origin: Sequence[Any]) -> Any:
+    """The first node of an origin, or None."""
+    return origin[0] if origin else None
+
+
+def description(program: Program, source: ProgramSource, closed: Closed) -> dict[str, Any]:
+    """The keyword arguments of ``NativeProgram`` that follow from a lowered program."""
+    buffers = program.buffers
+    return {
+        "inputs": [
+            _input(buffers[b], v) for b, v in zip(program.inputs, closed.inputs, strict=True)
+        ],
+        "shared": [
+            (v.container, *_dtype_and_rank(buffers[b]), _flags(buffers[b], program))
+            for b, v in zip(program.shared, closed.shared, strict=True)
+        ],
+        "constants": [
+            np.ascontiguousarray(b.data) if isinstance(b.data, np.ndarray) else b.data
+            for b in sorted(
+                (b for b in buffers if b.kind == "const"), key=lambda b: b.position
+            )
+        ],
+        "outputs": [
+            (how, *_dtype_and_rank(buffers[b]), position)
+            for b, (how, position) in zip(program.outputs, source.outputs, strict=True)
+        ],
+        "updates": list(source.updates),
+        "slots": [(s.first, s.last) for s in program.slots],
+        "steps": [_step(program, program.steps[k]) for k in source.foreign],
+        "sizes": source.sizes,
+    }
+
+
+def _dtype_and_rank(buffer: Buffer) -> tuple[str | None, int]:
+    if buffer.dtype not in DTYPES:
+        return None, 0
+    return buffer.dtype, len(buffer.shape)
+
+
+def _pattern(buffer: Buffer) -> tuple[bool, ...]:
+    return tuple(n.is_const and int(n.value) == 1 for n in buffer.shape)
+
+
+def _flags(buffer: Buffer, program: Program) -> str:
+    written = any(
+        b.alias_of == buffer.id and b.kind in ("output", "update", "temp")
+        for b in program.buffers
+    )
+    return ("w" if written else "") + ("c" if buffer.contiguous else "")
+
+
+def _input(buffer: Buffer, variable: Variable) -> tuple[Any, ...]:
+    dtype, rank = _dtype_and_rank(buffer)
+    return dtype, rank, _pattern(buffer) if dtype else (), ""
+
+
+def _how(buffer: Buffer) -> str:
+    if buffer.dtype not in DTYPES:
+        return "object"
+    return "dynamic" if buffer.kind == "dynamic" else "fresh"
+
+
+def _step(program: Program, step: Any) -> tuple[Any, ...]:
+    ins = tuple(_dtype_and_rank(program.buffers[b]) for b in step.inputs)
+    outs = []
+    for number in step.outputs:
+        buffer = program.buffers[number]
+        how = _how(buffer)
+        pattern = _pattern(buffer) if how != "object" else ()
+        outs.append(("buffer" if how == "fresh" else how, *_dtype_and_rank(buffer), pattern))
+    return step.call, ins, tuple(outs)

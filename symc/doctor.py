@@ -1,0 +1,163 @@
+"""``symc doctor``: what was found on this machine, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import runtime
+from .array.constructors import dvector
+from .compile.function import function
+from .compile.mode import Mode
+from .config import config
+from .ops.math import exp
+from .runtime import native
+
+OK, MISSING, NOTE = "ok", "missing", "note"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes
+    ----------
+    subject : str
+    state : {"ok", "missing", "note"}
+    text : str
+    cure : str
+        What to do about it; may be empty.
+    """
+
+    subject: str
+    state: str
+    text: str
+    cure: str = ""
+
+
+def _python() -> Iterator[Finding]:
+    text = f"{platform.python_version()} at {sys.executable}, NumPy {np.__version__}"
+    yield Finding("Python", OK, text)
+
+
+def _extension() -> Iterator[Finding]:
+    if native.callpath is not None:
+        yield Finding("call path", OK, "the C extension is there")
+    else:
+        cure = "install a C compiler and Python's headers, then install symc again"
+        yield Finding("call path", MISSING, native.problem, cure)
+
+
+def _compiler() -> Iterator[Finding]:
+    found = runtime.compiler()
+    if found is not None:
+        yield Finding("C compiler", OK, f"{found.path} ({found.version})")
+        yield Finding("vector unit", OK, vector_unit(found.features))
+        return
+    cure = "install gcc or clang (Debian: apt-get install gcc), or set SYMC_FLAGS=cc=/path/to/cc"
+    yield Finding("C compiler", MISSING, "no working compiler was found", cure)
+
+
+def vector_unit(features: str) -> str:
+    """The widest vector instructions among the compiler's CPU features."""
+    for word, text in (
+        ("avx512f", "AVX-512, 16 floats at a time"),
+        ("avx2", "AVX2, 8 floats at a time"),
+        ("avx", "AVX, 8 floats at a time"),
+        ("sse2", "SSE2, 4 floats at a time"),
+        ("neon", "NEON, 4 floats at a time"),
+    ):
+        if word in features:
+            return f"{text}; own vector mathematics"
+    return "scalar code or an unknown vector unit; own mathematics"
+
+
+def _blas() -> Iterator[Finding]:
+    info = runtime.blas_info()
+    if info is None:
+        cure = "reinstall SciPy: python3 -m pip install --force-reinstall scipy"
+        yield Finding("BLAS", MISSING, "SciPy's BLAS could not be loaded", cure)
+    else:
+        yield Finding("BLAS", OK, str(info))
+
+
+def _threads() -> Iterator[Finding]:
+    allowed = runtime.thread_info()
+    yield Finding("threads", OK, f"{allowed}; OMP_NUM_THREADS and CPU affinity are obeyed")
+
+
+def _cache() -> Iterator[Finding]:
+    entries = runtime.cache_entries()
+    size = sum(e.size for e in entries) / 1e6
+    text = f"{runtime.cache_dir()}: {len(entries)} entries, {size:.1f} MB"
+    yield Finding("cache", OK, f"{text} (limit {config.cache_size_limit} MB)")
+
+
+def _gpu() -> Iterator[Finding]:
+    if shutil.which("nvidia-smi") is None:
+        yield Finding("GPU", NOTE, "no NVIDIA driver was found; functions run on the CPU")
+    else:
+        yield Finding("GPU", NOTE, "an NVIDIA driver is there; this release runs on the CPU only")
+
+
+def _kernel() -> Iterator[Finding]:
+    values = np.linspace(-1, 1, 5)
+    x = dvector("x")
+    before = runtime.statistics()
+    f = function([x], exp(x) + x, mode=Mode("native"))
+    right = np.allclose(f(values), np.exp(values) + values, rtol=1e-14)
+    native_code = runtime.statistics() != before
+    if right and native_code:
+        yield Finding("test kernel", OK, "compiled, ran, and gave NumPy's numbers")
+    elif right:
+        yield Finding("test kernel", MISSING, "ran on NumPy: there is no compiled code")
+    else:
+        yield Finding("test kernel", MISSING, "gave wrong numbers; please report this")
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _python,
+    _extension,
+    _compiler,
+    _blas,
+    _threads,
+    _cache,
+    _gpu,
+    _kernel,
+)
+"""All checks, in the order of the report."""
+
+
+def findings() -> list[Finding]:
+    """Run all checks; one that fails is itself a finding."""
+    found: list[Finding] = []
+    for check in CHECKS:
+        try:
+            found += check()
+        except Exception as error:
+            what = str(error).splitlines()[0] if str(error) else type(error).__name__
+            found.append(Finding(check.__name__.strip("_"), MISSING, what))
+    return found
+
+
+def main() -> int:
+    """Print the report.
+
+    Returns
+    -------
+    int
+        0 only if a compiled kernel ran and gave the right numbers.
+    """
+    report = findings()
+    width = max(len(f.subject) for f in report)
+    for finding in report:
+        print(f"{finding.state:>7}  {finding.subject:<{width}}  {finding.text}")
+        if finding.cure:
+            print(f"{'':>7}  {'':<{width}}  -> {finding.cure}")
+    ran = any(f.subject == "test kernel" and f.state == OK for f in report)
+    return 0 if ran else 1
