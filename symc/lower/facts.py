@@ -215,6 +215,15 @@ class Facts:
             except Missing as missing:
                 stack.extend(missing.tasks)
 
+    def ask(self, question: Callable[[], Any]) -> Any:
+        """Call a method of an op that may need sizes that are not worked out yet."""
+        while True:
+            try:
+                return question()
+            except Missing as missing:
+                for task in missing.tasks:
+                    self._run(task)
+
     def known_shape(self, variable: Variable) -> Shape | None:
         """The shape, if it was worked out already; else raise `Missing` (for methods of ops)."""
         if variable not in self._shapes:
@@ -301,7 +310,7 @@ class Facts:
     def _defined_value(self, variable: Variable, index: tuple[int, ...]) -> Expr | None:
         op, node = variable.owner.op, variable.owner
         define = getattr(op, "define", None) if isinstance(op, BuiltinOp) else None
-        if define is None or len(node.outputs) != 1:
+        if define is None:
             return None
         try:
             value = define(node, tuple(self.ctx.integer(i) for i in index), ValueReader(self, node))
@@ -309,6 +318,8 @@ class Facts:
             return None
         if value is None:
             return None
+        if isinstance(value, tuple):
+            value = value[variable.index]
         return self.canonical(self.as_int64(cast_expr(self.ctx, value, variable.type.dtype)))
 
     # ---- dtypes: values are int64; those of narrower variables are known to fit
@@ -350,6 +361,16 @@ class Facts:
         if left is right:
             return
         self.assumptions.append(Assumption(left, right, node))
+        self._replace(left, right)
+
+    def learn_equal(self, a: Expr, b: Expr) -> None:
+        """Use that two early sizes are equal, because a call is refused otherwise."""
+        left, right = self.canonical(a), self.canonical(b)
+        if left is not right and not (left.is_const and right.is_const):
+            self._replace(left, right)
+
+    def _replace(self, left: Expr, right: Expr) -> None:
+        """Express one leaf by the others, so that the two get the same normal form."""
         difference = simplify(left - right)
         for leaf in reversed(list(leaves([difference], "size"))):
             for solution in (simplify(leaf - difference), simplify(leaf + difference)):

@@ -123,6 +123,8 @@ class NodeSizes:
         left, right = self.facts.size(a), self.facts.size(b)
         if not self.facts.equal(left, right):
             self.check(eq(left, right), "shape", message, left, right)
+            if self.facts.early(left) and self.facts.early(right):
+                self.facts.learn_equal(left, right)
         return right if right.is_const else left
 
     def check(self, condition: Any, error: str, message: str, *shown: Any) -> None:
@@ -134,7 +136,9 @@ class NodeSizes:
         if condition.is_const and bool(condition.value):
             return
         requirement = Requirement(condition, error, message, tuple(map(from_size, shown)))
-        self.facts.requirements.setdefault(self.node, []).append(requirement)
+        known = self.facts.requirements.setdefault(self.node, [])
+        if requirement not in known:
+            known.append(requirement)
 
     def index(self, raw: Any, length: Any) -> Expr:
         """`raw` counted from the start, checked to lie in [-length, length)."""

@@ -1,0 +1,251 @@
+"""The fuse pass: which values one kernel computes.
+
+Every cluster of values and every opaque step has a *level* above the levels of all that it reads
+from elsewhere. Values join, and clusters merge, only in ways that keep this true, so that no
+cycle between kernels can arise and no search for one is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from .cluster import Cluster
+from .define import Read, Value
+
+MAX_KERNEL_COST = 300
+"""Kernels are cut where they would have more operations than this."""
+
+
+class Fuser:
+    """Collects values in clusters, in topological order; then merges clusters.
+
+    Parameters
+    ----------
+    fuse : bool
+        False puts every value into a kernel of its own.
+    """
+
+    def __init__(self, fuse: bool = True) -> None:
+        self.fuse = fuse
+        self.cluster_of: dict[Value, Cluster] = {}
+        self.level_of: dict[Value, int] = {}
+        self.readers: dict[Value, list[tuple[Value, Read]]] = {}
+        self.opaque_readers: dict[Value, list[Value]] = {}
+        self.clusters: dict[Cluster, None] = {}
+
+    # ---- collecting
+
+    def level(self, value: Value) -> int:
+        """Level of the step or cluster that computes a value; -1 for what is given."""
+        cluster = self.cluster_of.get(value)
+        return self.level_of.get(value, -1) if cluster is None else cluster.level
+
+    def add_opaque(self, value: Value, operands: Iterable[Value]) -> None:
+        """Add a value that is computed by a step of its own from stored operands."""
+        level = -1
+        for operand in operands:
+            self.opaque_readers.setdefault(operand, []).append(value)
+            level = max(level, self.level(operand))
+        self.level_of[value] = level + 1
+
+    def add(self, value: Value) -> None:
+        """Add a value that is computed in kernels."""
+        floor = -1
+        producers: dict[Cluster, None] = {}
+        for read in value.template.reads:  # type: ignore[union-attr]
+            self.readers.setdefault(read.source, []).append((value, read))
+            cluster = self.cluster_of.get(read.source)
+            if cluster is None:
+                floor = max(floor, self.level(read.source))
+            else:
+                producers[cluster] = None
+        for need in value.needs:
+            self.opaque_readers.setdefault(need, []).append(value)
+            floor = max(floor, self.level(need))
+        top = max((c.level for c in producers), default=-1)
+        if self.fuse and producers and top > floor:
+            joined = self._joined([c for c in producers if c.level == top], value)
+            if joined is not None:
+                self.cluster_of[value] = joined
+                return
+        cluster = Cluster(value, max(top, floor) + 1)
+        self.clusters[cluster] = None
+        self.cluster_of[value] = cluster
+
+    def _joined(self, candidates: Sequence[Cluster], value: Value) -> Cluster | None:
+        cluster = candidates[0]
+        for other in candidates[1:]:
+            merged = self._merge(cluster, other, self._seeds_through(cluster, other, value), ())
+            if merged is None:
+                return None
+            cluster = merged
+        place = cluster.fit(value)
+        if place is None:
+            return None
+        cluster.add(value, place)
+        return cluster
+
+    def _seeds_through(self, a: Cluster, b: Cluster, value: Value) -> dict[int, int]:
+        """Axes of `b` that are axes of `a`, because `value` reads both along them."""
+        lies: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        for read in value.template.reads:  # type: ignore[union-attr]
+            for cluster, found in zip((a, b), lies, strict=True):
+                if read.source in cluster.members:
+                    place = cluster.out_place(read.source)
+                    for axis, entry in zip(place, read.index, strict=True):
+                        if axis is not None and entry.kind == "index":
+                            found.setdefault(entry.payload, axis)
+        return {lies[1][d]: lies[0][d] for d in lies[1] if d in lies[0]}
+
+    def _merge(
+        self,
+        a: Cluster,
+        b: Cluster,
+        seeds: dict[int, int],
+        edges: Sequence[tuple[Value, Read]],
+    ) -> Cluster | None:
+        """One cluster of the members of both, on the higher level; None if they do not fit.
+
+        `seeds` maps axes of `b` to axes of `a`.
+        """
+        level = max(a.level, b.level)
+        fewer_axes = len(a.axes) < len(b.axes)
+        smaller = len(a.axes) == len(b.axes) and len(a.members) < len(b.members)
+        if fewer_axes or smaller:
+            a, b, seeds = b, a, {v: k for k, v in seeds.items()}
+        if not a.absorb(b, seeds, edges):
+            return None
+        a.level = level
+        for value in b.members:
+            self.cluster_of[value] = a
+        del self.clusters[b]
+        return a
+
+    # ---- merging
+
+    def finish(self) -> None:
+        """Merge clusters with their readers, then those that read the same arrays."""
+        if not self.fuse:
+            return
+        for cluster in sorted(self.clusters, key=lambda c: -c.level):
+            self._sink(cluster)
+        self._join_readers()
+
+    def _sink(self, cluster: Cluster) -> None:
+        """Merge a cluster into the first one that reads it, unless another step comes between."""
+        edges: dict[Cluster, list[tuple[Value, Read]]] = {}
+        opaque = None
+        for value in cluster.members:
+            for reader, read in self.readers.get(value, ()):
+                other = self.cluster_of[reader]
+                if other is not cluster:
+                    edges.setdefault(other, []).append((reader, read))
+            for step in self.opaque_readers.get(value, ()):
+                level = self.level(step)
+                opaque = level if opaque is None else min(opaque, level)
+        if not edges:
+            return
+        first = min(edges, key=lambda c: c.level)
+        same = [c for c in edges if c.level == first.level]
+        if len(same) > 1 or (opaque is not None and opaque <= first.level):
+            return
+        self._merge(first, cluster, self._edge_seeds(first, cluster, edges[first]), edges[first])
+
+    def _edge_seeds(
+        self, reader: Cluster, source: Cluster, edges: Sequence[tuple[Value, Read]]
+    ) -> dict[int, int]:
+        seeds: dict[int, int] = {}
+        for value, read in edges:
+            place = reader.members[value]
+            for axis, entry in zip(source.out_place(read.source), read.index, strict=True):
+                if axis is not None and entry.kind == "index" and place[entry.payload] is not None:
+                    seeds.setdefault(axis, place[entry.payload])  # type: ignore[arg-type]
+        return seeds
+
+    def _join_readers(self) -> None:
+        """Merge clusters over the same space that read the same array."""
+        for source in list(self.readers):
+            readers: dict[Cluster, None] = {}
+            for value, _ in self.readers[source]:
+                cluster = self.cluster_of[value]
+                if cluster is not self.cluster_of.get(source):
+                    readers[cluster] = None
+            ordered = sorted(readers, key=lambda c: c.level)
+            for lower, upper in pairwise(ordered):
+                if lower in self.clusters and upper in self.clusters:
+                    self._join(lower, upper, source)
+
+    def _join(self, lower: Cluster, upper: Cluster, source: Value) -> None:
+        if len(lower.axes) != len(upper.axes) or not lower.axes:
+            return
+        for value in lower.members:
+            for reader, _ in self.readers.get(value, ()):
+                other = self.cluster_of[reader]
+                if other is not lower and other.level <= upper.level:
+                    return
+            if any(self.level(s) <= upper.level for s in self.opaque_readers.get(value, ())):
+                return
+        seeds = self._common_axes(lower, upper, source)
+        if seeds is not None:
+            self._merge(upper, lower, seeds, ())
+
+    def _common_axes(self, a: Cluster, b: Cluster, source: Value) -> dict[int, int] | None:
+        """Axes of `a` that are axes of `b`, because both read `source` along them."""
+        lies: list[dict[int, int]] = []
+        for cluster in (a, b):
+            found: dict[int, int] = {}
+            for value, read in self.readers[source]:
+                if value in cluster.members:
+                    place = cluster.members[value]
+                    for axis, entry in enumerate(read.index):
+                        if entry.kind == "index" and place[entry.payload] is not None:
+                            found.setdefault(axis, place[entry.payload])  # type: ignore[arg-type]
+            lies.append(found)
+        if len(lies[0]) < len(a.axes) or set(lies[0]) != set(lies[1]):
+            return None
+        return {lies[0][axis]: lies[1][axis] for axis in lies[0]}
+
+
+def segments(cluster: Cluster, readers: dict[Value, list[tuple[Value, Read]]]) -> list[list[Value]]:
+    """The members in topological order, cut into kernels of bounded size.
+
+    Cuts are made where the fewest values cross.
+    """
+    order = sorted(cluster.members, key=lambda v: v.number)
+    costs = [1 + v.cost for v in order]
+    if sum(costs) <= MAX_KERNEL_COST:
+        return [order]
+    crossing = _crossings(order, readers)
+    parts: list[list[Value]] = []
+    start = 0
+    while start < len(order):
+        stop, total, best = start, 0, start
+        while stop < len(order) and (total + costs[stop] <= MAX_KERNEL_COST or stop == start):
+            total += costs[stop]
+            if 2 * total >= MAX_KERNEL_COST and (
+                best == start or crossing[stop] <= crossing[best]
+            ):
+                best = stop
+            stop += 1
+        end = stop if stop == len(order) or best == start else best + 1
+        parts.append(order[start:end])
+        start = end
+    return parts
+
+
+def _crossings(
+    order: Sequence[Value], readers: dict[Value, list[tuple[Value, Read]]]
+) -> list[int]:
+    """How many values are read behind each position by members at later ones."""
+    position = {v: k for k, v in enumerate(order)}
+    change = [0] * (len(order) + 1)
+    for k, value in enumerate(order):
+        last = max((position.get(r, k) for r, _ in readers.get(value, ())), default=k)
+        change[k] += 1
+        change[last] -= 1
+    total, counts = 0, []
+    for step in change[:-1]:
+        total += step
+        counts.append(total)
+    return counts

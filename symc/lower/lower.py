@@ -1,0 +1,507 @@
+"""From an optimised graph to a :class:`~symc.loop.program.Program`: the passes in order.
+
+1. *define*: every variable becomes a `Value` (``define.py``, ``opaque.py``);
+2. *fuse*: values are collected in kernels (``cluster.py``, ``fuse.py``);
+3. *store*: values that other steps read get buffers (``store.py``);
+4. kernels and steps are written (``kernels.py``, this file);
+5. *order*: steps are put in a good order (``order.py``);
+6. *plan*: buffers get their memory (``plan.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..graph.node import Apply, SharedVariable, Variable
+from ..graph.walk import toposort
+from ..loop.program import (
+    Buffer,
+    CheckStep,
+    CopyStep,
+    ForeignStep,
+    Guard,
+    KernelStep,
+    LoopStep,
+    Program,
+    ReshapeViewStep,
+    RoutineStep,
+    ScalarBuffer,
+    Step,
+    ViewStep,
+)
+from ..loop.protocol import OperandValue
+from ..scalar.expr import Context, Expr, leaves
+from ..scalar.logic import and_, eq, gt, or_
+from .define import Definer, Value
+from .facts import Facts
+from .fuse import Fuser, segments
+from .kernels import KernelWriter
+from .opaque import PerformNode, Plan, Planner
+from .order import Item, ordered
+from .plan import plan_memory
+from .store import StoreDecision
+from .translate import Sizes
+
+
+def lower(
+    inputs: Sequence[Variable],
+    outputs: Sequence[Variable],
+    shared: Sequence[SharedVariable] = (),
+    updates: Iterable[tuple[int, Variable]] = (),
+    facts: Facts | None = None,
+    *,
+    fuse: bool = True,
+    inplace: bool = True,
+) -> Program:
+    """Make the program that computes a graph.
+
+    Parameters
+    ----------
+    inputs : sequence of Variable
+        In the order of the call's arguments.
+    outputs : sequence of Variable
+    shared : sequence of SharedVariable
+        One per container, in the order in which the call passes containers. Other variables of
+        the graph may stand on the same containers.
+    updates : iterable of (int, Variable)
+        Position of the container in `shared`, and its new value.
+    facts : Facts, optional
+        Sizes of the graph's variables, with the assumptions made so far (they become guards). By
+        default new ones, without an oracle.
+    fuse, inplace : bool
+        False switches the pass off: one kernel per value; no memory is shared or overwritten.
+
+    Returns
+    -------
+    Program
+
+    Raises
+    ------
+    ShapeError
+        If shapes can't be broadcast in any call (or in the one that the facts' oracle knows).
+    """
+    known = Facts([*inputs, *shared]) if facts is None else facts
+    work = _Lowering(inputs, shared, known, fuse)
+    work.run(outputs, list(updates))
+    items = ordered(work.items, {b for _, b in work.program.updates})
+    plan_memory(work.program, items, work.starts, inplace)
+    return work.program
+
+
+class _Lowering:
+    def __init__(
+        self,
+        inputs: Sequence[Variable],
+        shared: Sequence[SharedVariable],
+        facts: Facts,
+        fuse: bool,
+    ) -> None:
+        self.facts = facts
+        self.inputs = inputs
+        self.shared = shared
+        self.fuse = fuse
+        self.ctx = Context()
+        self.program = Program(self.ctx)
+        self.buffers: dict[Any, int] = {}
+        self.sizes = Sizes(facts, self.ctx, self._buffer_of_leaf)
+        self.definer = Definer(facts, self.sizes)
+        self.planner = Planner(self.definer)
+        self.fuser = Fuser(fuse)
+        self.items: list[Item] = []
+        self.starts: dict[int, int] = {}
+        self.results: dict[Value, tuple[str, int]] = {}
+        self.elements: dict[tuple[Variable, tuple[int, ...]], Value] = {}
+
+    # ---- buffers
+
+    def _key(self, variable: Variable, index: tuple[int, ...] = ()) -> Any:
+        if isinstance(variable, SharedVariable):
+            return ("container", id(variable.container), index)
+        return (variable, index)
+
+    def _new_buffer(self, key: Any, dtype: str, kind: str, **more: Any) -> Buffer:
+        buffer = Buffer(len(self.program.buffers), dtype, (), kind, **more)
+        self.program.buffers.append(buffer)
+        self.buffers[key] = buffer.id
+        return buffer
+
+    def _buffer_of_leaf(self, variable: Variable, index: tuple[int, ...]) -> int:
+        """The buffer that a size is about; its record is completed when its value is met."""
+        key = self._key(variable, index)
+        if key not in self.buffers:
+            self._new_buffer(key, variable.type.dtype, "temp")
+        return self.buffers[key]
+
+    def buffer(self, value: Value) -> int:
+        """The buffer of a value."""
+        if value in self.buffers:
+            return self.buffers[value]
+        if value.form == "given":
+            return self.buffers[self._key(value.variable)]  # type: ignore[arg-type]
+        if value.form == "const":
+            made = self._new_buffer(value, value.dtype, "const", data=value.data)
+            made.shape, made.name = value.shape, getattr(value.variable, "name", None)
+            return made.id
+        key = (value.variable, ())
+        own = value is self.definer.values.get(value.variable)  # type: ignore[arg-type]
+        if own and key in self.buffers:
+            made = self.program.buffers[self.buffers[key]]
+            self.buffers[value] = made.id
+        else:
+            made = self._new_buffer(value, value.dtype, "temp")
+        made.dtype, made.shape, made.origin = value.dtype, value.shape, value.origin
+        made.name = getattr(value.variable, "name", None)
+        made.kind = self._kind(value, made.id)
+        kind, made.position = self.results.get(value, (made.kind, -1))
+        made.kind = "object" if value.dtype == "object" else kind
+        return made.id
+
+    def _kind(self, value: Value, buffer: int) -> str:
+        if value.dtype == "object":
+            return "object"
+        plan = self.planner.plans.get(value)
+        if plan is not None and plan.kind in ("view", "reshape"):
+            return "view"
+        late = any(leaf in self.sizes.late for leaf in leaves(value.shape, "size"))
+        return "dynamic" if late else "temp"
+
+    def _given_buffers(self) -> None:
+        for kind, variables, ids in (
+            ("input", self.inputs, self.program.inputs),
+            ("shared", self.shared, self.program.shared),
+        ):
+            for position, variable in enumerate(variables):
+                dtype = getattr(variable.type, "dtype", None)
+                ranked = getattr(variable.type, "broadcastable", None) is not None
+                made = self._new_buffer(
+                    self._key(variable),
+                    dtype if ranked and dtype is not None else "object",
+                    kind,
+                    position=position,
+                    contiguous=False,
+                    name=variable.name,
+                )
+                ids.append(made.id)
+            for variable, number in zip(variables, ids, strict=True):
+                if self.program.buffers[number].dtype != "object":
+                    self.program.buffers[number].shape = self.sizes.shape(variable)
+
+    # ---- the passes
+
+    def run(self, outputs: Sequence[Variable], updates: list[tuple[int, Variable]]) -> None:
+        roots = [*outputs, *(v for _, v in updates)]
+        order = toposort(roots, self.inputs)
+        for variable in dict.fromkeys(v for node in order for v in (*node.inputs, *node.outputs)):
+            if getattr(variable.type, "broadcastable", None) is not None:
+                self.facts.shape(variable)
+        self._given_buffers()
+        for node in order:
+            self.definer.add(node)
+            if self.definer.values[node.outputs[0]].form == "opaque":
+                self.planner.add(node)
+        self._results(outputs, updates)
+        live = self._live()
+        self._fuse(live)
+        self._emit(live)
+        self._conditions(order)
+
+    def _results(self, outputs: Sequence[Variable], updates: list[tuple[int, Variable]]) -> None:
+        self.final: list[tuple[str, int, Value]] = []
+        wanted = [("output", k, v) for k, v in enumerate(outputs)]
+        wanted += [("update", k, v) for k, v in updates if not self._unchanged(k, v)]
+        for kind, position, variable in wanted:
+            value = self.definer.of(variable)
+            if value.dtype != "object" and not self._fresh(value):
+                value = self.definer.copy_of(value)
+            self.results.setdefault(value, (kind, position))
+            self.final.append((kind, position, value))
+
+    def _unchanged(self, position: int, variable: Variable) -> bool:
+        container = self.shared[position].container
+        return isinstance(variable, SharedVariable) and variable.container is container
+
+    def _fresh(self, value: Value) -> bool:
+        """Whether a value can be computed right into the memory of a result."""
+        if value in self.results or value.inline or value.form in ("given", "const"):
+            return False
+        plan = self.planner.plans.get(value)
+        if plan is None:
+            return True
+        own = self._late_sources(value.shape)
+        return plan.kind not in ("view", "reshape") and value not in own
+
+    def _late_sources(self, sizes: Iterable[Expr]) -> list[Value]:
+        """The values that sizes are about which only the computation tells."""
+        if not self.sizes.late:
+            return []
+        found = [n for n in leaves(sizes, "size") if n in self.sizes.late]
+        return [self._element(*self.sizes.late[leaf]) for leaf in found]
+
+    def _element(self, variable: Variable, index: tuple[int, ...]) -> Value:
+        if not index:
+            return self.definer.of(variable)
+        key = (variable, index)
+        if key not in self.elements:
+            made = self.elements[key] = self.definer.element_of(self.definer.of(variable), index)
+            self.buffers[made] = self.buffers[self._key(variable, index)]
+        return self.elements[key]
+
+    def _operands(self, value: Value) -> list[Value]:
+        plan = self.planner.plans.get(value)
+        if plan is not None:
+            return list(plan.operands)
+        return [] if value.template is None else [r.source for r in value.template.reads]
+
+    def _live(self) -> list[Value]:
+        """The values that results depend on, in topological order; their `needs` are noted."""
+        seen: set[Value] = set()
+        stack = [v for _, _, v in self.final]
+        while stack:
+            value = stack.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            if self.sizes.late:
+                sizes = [*value.shape, *value.domain, *self._sizes_within(value)]
+                found = dict.fromkeys(self._late_sources(sizes))
+                value.needs = tuple(
+                    self.planner.array(v) for v in found if v is not value
+                )
+            stack.extend(self._operands(value))
+            stack.extend(value.needs)
+        return self._topological(seen)
+
+    def _sizes_within(self, value: Value) -> list[Expr]:
+        exprs: list[Expr] = []
+        if value.template is not None:
+            exprs += [value.template.expr, *[e for r in value.template.reads for e in r.index]]
+            exprs += [e for c in value.template.checks for e in (c.raw, c.length)]
+        plan = self.planner.plans.get(value)
+        if plan is not None and plan.kind == "view":
+            axes, offset = plan.detail
+            exprs += [*(step for _, step in axes), *offset]
+        if plan is not None and plan.node is not None:
+            exprs += [self.sizes.condition(r.condition) for r in self._requirements(plan.node)]
+        return exprs
+
+    def _requirements(self, node: Apply) -> Sequence[Any]:
+        return self.facts.requirements.get(node, ())
+
+    def _topological(self, values: set[Value]) -> list[Value]:
+        """Values made for an operand (copies, views) have later numbers than their readers."""
+        order: list[Value] = []
+        done: set[Value] = set()
+        for root in sorted(values, key=lambda v: v.number):
+            stack = [root]
+            while stack:
+                value = stack[-1]
+                waiting = [] if value in done else [
+                    v for v in (*self._operands(value), *value.needs)
+                    if v not in done and v is not value
+                ]
+                if waiting:
+                    stack.extend(waiting)
+                    continue
+                stack.pop()
+                if value not in done:
+                    done.add(value)
+                    order.append(value)
+        for number, value in enumerate(order):
+            value.number = number
+        return order
+
+    def _fuse(self, live: Sequence[Value]) -> None:
+        for value in live:
+            if value.computed:
+                self.fuser.add(value)
+            elif value.form == "opaque":
+                plan = self.planner.plans[value]
+                if value is plan.outputs[0] or plan.outputs[0] not in self.fuser.level_of:
+                    self.fuser.add_opaque(value, (*plan.operands, *value.needs))
+                else:
+                    self.fuser.level_of[value] = self.fuser.level_of[plan.outputs[0]]
+        self.fuser.finish()
+
+    # ---- steps
+
+    def _emit(self, live: Sequence[Value]) -> None:
+        kernels: list[tuple[Any, list[Value]]] = []
+        for cluster in self.fuser.clusters:
+            for members in segments(cluster, self.fuser.readers):
+                kernels.append((cluster, members))
+        kernel_of = {v: k for k, (_, members) in enumerate(kernels) for v in members}
+        required = {v for _, _, v in self.final}
+        for value in live:
+            required.update(value.needs)
+            if value in self.planner.plans:
+                required.update(self.planner.plans[value].operands)
+        decision = StoreDecision(kernel_of, self.fuser.readers, required)
+        for cluster, members in kernels:
+            self._kernel(cluster, members, decision)
+        done: set[Plan] = set()
+        for value in live:
+            plan = self.planner.plans.get(value)
+            if plan is not None and plan not in done:
+                done.add(plan)
+                self._step(plan)
+        self._list_results()
+
+    def _list_results(self) -> None:
+        for kind, position, value in self.final:
+            if kind == "output":
+                self.program.outputs.append(self._result_buffer(value))
+            else:
+                self.program.updates.append((position, self._result_buffer(value)))
+
+    def _result_buffer(self, value: Value) -> int:
+        return self.buffer(value)
+
+    def _add(self, step: Step, values: Iterable[Value], number: int) -> Item:
+        """Append a step; `values` are those whose needs and requirements it inherits."""
+        needs = {self.buffer(n) for v in values for n in v.needs}
+        item = Item(step, number, set(step.reads()) | needs, set(step.writes()))
+        self.items.append(item)
+        return item
+
+    def _kernel(self, cluster: Any, members: list[Value], decision: StoreDecision) -> None:
+        writer = KernelWriter(
+            self.ctx,
+            cluster,
+            members,
+            decision.stored.__contains__,
+            decision.recomputed.__contains__,
+        )
+        kernel = writer.kernel()
+        if kernel is None:
+            return
+        bind = {key: self.buffer(v) for v, key in writer.operands.items()}
+        bind.update({key: self.buffer(v) for v, key in writer.results.items()})
+        step = KernelStep(kernel, bind, origin=tuple(writer.origin), fallible=kernel.fallible)
+        item = self._add(step, members, members[-1].number)
+        self._late_checks(item, writer.origin)
+        for value in members:
+            self._check_not_empty(value, item)
+
+    def _step(self, plan: Plan) -> None:
+        ids = [self.buffer(v) for v in plan.operands]
+        outs = [self.buffer(v) for v in plan.outputs]
+        origin = () if plan.node is None else (plan.node,)
+        number = plan.outputs[0].number
+        for out, operand in plan.starts.items():
+            copy = CopyStep(outs[out], ids[operand], origin=origin)
+            self._add(copy, (plan.operands[operand],), number)
+            self.starts[outs[out]] = ids[operand]
+        item = self._add(self._step_of(plan, ids, outs, origin), plan.outputs, number)
+        if plan.starts:
+            item.reads |= {outs[o] for o in plan.starts}
+        self._late_checks(item, origin)
+
+    def _step_of(
+        self, plan: Plan, ids: list[int], outs: list[int], origin: tuple[Apply, ...]
+    ) -> Step:
+        buffers = self.program.buffers
+        if plan.kind in ("view", "reshape"):
+            target = buffers[outs[0]]
+            source = buffers[ids[0]]
+            target.base = source.id if source.base is None else source.base
+            target.contiguous = plan.kind == "reshape"
+            if plan.kind == "view":
+                axes, offset = plan.detail
+                return ViewStep(outs[0], ids[0], axes, offset, origin=origin)
+            if source.kind in ("input", "shared"):
+                source.contiguous = True
+            return ReshapeViewStep(outs[0], ids[0], origin=origin)
+        if plan.kind == "routine":
+            return self._routine_step(plan, ids, outs, origin)
+        if plan.kind == "emit":
+            detail = plan.detail
+            bind = dict(zip(detail.ins, ids, strict=True))
+            bind.update(zip(detail.outs, outs, strict=True))
+            return LoopStep(detail.nest, bind, origin=origin, fallible=detail.nest.fallible)
+        op = origin[0].op
+        key = f"{type(op).__module__}.{type(op).__qualname__}"
+        call = PerformNode(origin[0])
+        return ForeignStep(call, tuple(ids), tuple(outs), key, origin=origin, fallible=True)
+
+    def _routine_step(
+        self, plan: Plan, ids: list[int], outs: list[int], origin: tuple[Apply, ...]
+    ) -> RoutineStep:
+        spec = plan.detail
+        count = len(spec.inputs)
+        scalars = iter(ids[count:])
+        params = {
+            name: ScalarBuffer(next(scalars)) if isinstance(p, OperandValue) else p
+            for name, p in spec.params.items()
+        }
+        return RoutineStep(
+            spec.name, tuple(ids[:count]), outs[0], params, bool(plan.starts), origin=origin
+        )
+
+    # ---- conditions
+
+    def _conditions(self, order: Sequence[Apply]) -> None:
+        """Guards, and the checks that can be made before anything runs."""
+        for assumption in self.facts.assumptions:
+            origin = () if assumption.node is None else (assumption.node,)
+            self.program.guards.append(Guard(self.sizes.condition(assumption.condition), origin))
+        self._declared_lengths()
+        for node, requirements in self.facts.requirements.items():
+            for requirement in requirements:
+                if all(map(self.facts.early, (requirement.condition, *requirement.shown))):
+                    self.program.checks.append(self._check_step(node, requirement))
+
+    def _declared_lengths(self) -> None:
+        for variable in (*self.inputs, *self.shared):
+            declared = variable.__dict__.get("static_shape")
+            for axis, n in enumerate(declared or ()):
+                if n is None or variable.type.broadcastable[axis]:
+                    continue
+                leaf = self.ctx.size(("dim", self.buffers[self._key(variable)], axis))
+                what = f"{variable} must have length {n} along axis {axis}, got {{0}}"
+                self.program.checks.append(CheckStep(eq(leaf, n), "shape", what, (leaf,)))
+
+    def _check_step(self, node: Apply, requirement: Any) -> CheckStep:
+        return CheckStep(
+            self.sizes.condition(requirement.condition),
+            requirement.error,
+            requirement.message,
+            tuple(self.sizes.condition(e) for e in requirement.shown),
+            origin=(node,),
+        )
+
+    def _late_checks(self, item: Item, nodes: Iterable[Apply]) -> None:
+        """Checks of sizes that are known just before `item` runs."""
+        if not self.sizes.late:
+            return
+        for node in nodes:
+            for requirement in self._requirements(node):
+                sizes = (requirement.condition, *requirement.shown)
+                if not all(map(self.facts.early, sizes)):
+                    self._check_before(item, self._check_step(node, requirement))
+
+    def _check_before(self, item: Item, check: CheckStep) -> None:
+        late = self._late_sources([check.condition, *check.shown])
+        reads = {self.buffer(self.planner.array(v)) for v in late}
+        made = Item(check, item.number, reads, set())
+        item.after.append(made)
+        self.items.append(made)
+
+    def _check_not_empty(self, value: Value, item: Item) -> None:
+        """A reduction without identity over no elements is an error."""
+        spec = value.spec
+        if spec is None or spec.identity is not None:
+            return
+        kept = [value.domain[d] for d in value.kept_axes]
+        conditions = [gt(value.domain[d], 0) for d in spec.axes]
+        filled = conditions[0] if len(conditions) == 1 else and_(*conditions)
+        for n in kept:
+            filled = or_(filled, eq(n, 0))
+        if filled.is_const and bool(filled.value):
+            return
+        what = f"zero-size array to reduction operation {spec.arg or spec.op} which has no identity"
+        check = CheckStep(filled, "value", what, origin=value.origin)
+        if self._late_sources([filled]):
+            self._check_before(item, check)
+        else:
+            self.program.checks.append(check)

@@ -1,0 +1,311 @@
+"""The plan pass: which buffers share memory, what is overwritten, and how long slots live.
+
+Sharing is proved, never assumed:
+
+- An output that *must start as* an operand was given a copy of it; the copy goes if nobody needs
+  the operand afterwards.
+- A kernel's result *may share* the memory of an operand that dies there if every load of the
+  operand is at the index of the store, and none comes in a later stage than the store.
+- The new value of a container *may overwrite* the old one if all reads of the old one come before
+  and no step that may fail comes after the first write (a call that fails changes nothing).
+
+Storage that is neither an arena slot nor a container's (inputs, constants) is never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ..loop.ir import AtomicAdd, CheckIndex, FailIf, Nest, Stmt, statements
+from ..loop.kernel import Kernel, Store
+from ..loop.program import (
+    Buffer,
+    CopyStep,
+    ForeignStep,
+    KernelStep,
+    LoopStep,
+    Program,
+    ReshapeViewStep,
+    RoutineStep,
+    ScalarBuffer,
+    Slot,
+    Step,
+    ViewStep,
+)
+from ..scalar.expr import Context, Expr, walk
+from ..scalar.simplify import simplify
+from .kernels import stage_expressions
+from .order import Item
+
+
+def plan_memory(
+    program: Program, items: Sequence[Item], starts: dict[int, int], inplace: bool
+) -> None:
+    """Give every buffer of `program` its memory, and the program its steps.
+
+    Parameters
+    ----------
+    program : Program
+        Its buffers and results; steps and slots are filled in.
+    items : sequence of Item
+        The steps in order.
+    starts : dict
+        ``{buffer: operand}``: buffers that were made as copies to be updated.
+    inplace : bool
+        Whether memory may be shared and containers overwritten.
+    """
+    planner = _MemoryPlanner(program, list(items), dict(starts))
+    if inplace:
+        planner.drop_copies()
+        planner.overwrite_containers()
+        planner.share_dying_operands()
+    planner.finish()
+
+
+class _MemoryPlanner:
+    def __init__(self, program: Program, items: list[Item], starts: dict[int, int]) -> None:
+        self.program = program
+        self.buffers = program.buffers
+        self.items = items
+        self.starts = starts
+        self.taken: dict[int, int] = {}
+        self._survey()
+
+    def root(self, buffer: int) -> int:
+        """The buffer that owns the storage of a view."""
+        base = self.buffers[buffer].base
+        return buffer if base is None else base
+
+    def _survey(self) -> None:
+        """Where every storage is touched."""
+        self.uses: dict[int, list[int]] = {}
+        self.writes: dict[int, list[int]] = {}
+        for k, item in enumerate(self.items):
+            for buffer in item.reads | item.writes:
+                uses = self.uses.setdefault(self.root(buffer), [])
+                if not uses or uses[-1] != k:
+                    uses.append(k)
+            for buffer in item.writes:
+                if not isinstance(item.step, (ViewStep, ReshapeViewStep)):
+                    self.writes.setdefault(self.root(buffer), []).append(k)
+
+    # ---- copies that an update starts from
+
+    def drop_copies(self) -> None:
+        """Let an updated buffer be the dying operand that it starts as."""
+        for target, source in sorted(self.starts.items(), reverse=True):
+            if self._may_become(target, source):
+                copy = self._copy_step(target)
+                self.items.remove(copy)
+                self._rename(source, target)
+                del self.starts[target]
+                if source in self.starts:
+                    self.starts[target] = self.starts.pop(source)
+                self._survey()
+
+    def _copy_step(self, target: int) -> Item:
+        return next(
+            i for i in self.items if isinstance(i.step, CopyStep) and i.step.target == target
+        )
+
+    def _may_become(self, target: int, source: int) -> bool:
+        old, new = self.buffers[source], self.buffers[target]
+        if old.kind != "temp" or new.kind == "dynamic" or old.base is not None:
+            return False
+        copy = self.items.index(self._copy_step(target))
+        return self.uses[source][-1] == copy and _same_extent(old, new)
+
+    def _rename(self, old: int, new: int) -> None:
+        for item in self.items:
+            _rename_in(item.step, old, new)
+            for group in (item.reads, item.writes):
+                if old in group:
+                    group.remove(old)
+                    group.add(new)
+        for buffer in self.buffers:
+            if buffer.base == old:
+                buffer.base = new
+
+    # ---- containers
+
+    def overwrite_containers(self) -> None:
+        """Write new values of containers over the old ones where that is safe."""
+        for position, new in self.program.updates:
+            old = self.program.shared[position]
+            buffer = self.buffers[new]
+            if (
+                buffer.kind != "update"
+                or buffer.position != position
+                or not _same_extent(self.buffers[old], buffer)
+            ):
+                continue
+            copied = self.starts.get(new) == old
+            first = self.writes[new][1 if copied else 0]
+            if self._overwrites_safely(old, new, first, copied):
+                buffer.alias_of = old
+                self.buffers[old].contiguous = True
+                if copied:
+                    self.items.remove(self._copy_step(new))
+                    self._survey()
+
+    def _overwrites_safely(self, old: int, new: int, first: int, copied: bool) -> bool:
+        if any(i.step.fallible for i in self.items[first + 1 :]):
+            return False
+        copy = self.items.index(self._copy_step(new)) if copied else -1
+        last = max((k for k in self.uses.get(old, ()) if k != copy), default=-1)
+        item = self.items[first]
+        if last > first or (item.step.fallible and not _validates_first(item.step)):
+            return False
+        if copied:
+            return last < first
+        if last < first:
+            return True
+        return isinstance(item.step, KernelStep) and self._same_index(item.step, old, new)
+
+    # ---- operands that die
+
+    def share_dying_operands(self) -> None:
+        """Put results of kernels into the memory of operands that die there."""
+        for k, item in enumerate(self.items):
+            if not isinstance(item.step, KernelStep):
+                continue
+            free = [
+                b for b in sorted(item.reads)
+                if self.buffers[b].kind == "temp" and self.uses[b][-1] == k
+            ]
+            for result in sorted(item.writes):
+                if self.buffers[result].kind != "temp":
+                    continue
+                for operand in free:
+                    if _same_extent(
+                        self.buffers[operand], self.buffers[result]
+                    ) and self._same_index(item.step, operand, result):
+                        self.taken[result] = operand
+                        free.remove(operand)
+                        break
+
+    def _same_index(self, step: KernelStep, operand: int, result: int) -> bool:
+        """Whether `result` may be stored over `operand`, element by element."""
+        keys = [k for k, b in step.bind.items() if self.root(b) == self.root(operand)]
+        if not keys:
+            return True
+        target = next(k for k, b in step.bind.items() if b == result)
+        if len(keys) > 1 or step.bind[keys[0]] != operand:
+            return False
+        return stores_over(step.kernel, keys[0], target)
+
+    # ---- slots
+
+    def finish(self) -> None:
+        """Make slots of what is left in the arena."""
+        self._survey()
+        slots: dict[int, int] = {}
+        for buffer in self.buffers:
+            if buffer.kind != "temp" or buffer.id not in self.uses:
+                continue
+            owner = buffer.id
+            while owner in self.taken:
+                owner = self.taken[owner]
+            first, last = self.uses[buffer.id][0], self.uses[buffer.id][-1]
+            number = slots.get(owner)
+            if number is None:
+                slots[owner] = number = len(self.program.slots)
+                self.program.slots.append(Slot(byte_length(self.program.ctx, buffer), first, last))
+            else:
+                slot = self.program.slots[number]
+                self.program.slots[number] = Slot(
+                    slot.bytes, min(slot.first, first), max(slot.last, last)
+                )
+            buffer.slot = number
+        self.program.steps = [item.step for item in self.items]
+
+
+def stores_over(kernel: Kernel, operand: str, target: str) -> bool:
+    """Whether `target` may have the memory of `operand` in a kernel.
+
+    Every load of the operand is at the index at which `target` is stored, so no point of the
+    domain reads what another point has overwritten; and none comes in a later stage than the
+    store, so no point reads what it has overwritten itself.
+    """
+    place = [
+        (n, s.index) for n, stage in enumerate(kernel.stages)
+        for s in stage.stores if s.operand == target
+    ]
+    if len(place) != 1:
+        return False
+    where, index = place[0]
+    for n, stage in enumerate(kernel.stages):
+        for load in _loads(stage_expressions(stage), operand):
+            if n > where or load.args != index:
+                return False
+    checked = [e for raw, length, _ in kernel.index_checks for e in (raw, length)]
+    return all(load.args == index for load in _loads(checked, operand))
+
+
+def _loads(exprs: Iterable[Expr], operand: str) -> list[Expr]:
+    return [n for n in walk(exprs) if n.kind == "load" and n.payload == operand]
+
+
+def _same_extent(a: Buffer, b: Buffer) -> bool:
+    """Whether two buffers have one shape and element size, so that elements lie alike."""
+    return (
+        a.dtype != "object"
+        and b.dtype != "object"
+        and a.shape == b.shape
+        and np.dtype(a.dtype).itemsize == np.dtype(b.dtype).itemsize
+    )
+
+
+def byte_length(ctx: Context, buffer: Buffer) -> Expr:
+    """Bytes of a C-contiguous buffer."""
+    itemsize = np.dtype(buffer.dtype).itemsize
+    size = ctx.integer(itemsize)
+    for n in buffer.shape:
+        size = size * n
+    return simplify(size)
+
+
+def _validates_first(step: Step) -> bool:
+    """Whether a step that fails has written nothing."""
+    if isinstance(step, KernelStep):
+        return True
+    return isinstance(step, LoopStep) and _checks_come_first(step.nest)
+
+
+def _checks_come_first(nest: Nest) -> bool:
+    written = False
+    targets = {o.key for o in nest.operands if "w" in o.access}
+    for top in nest.body:
+        inside: list[Stmt] = [s for s, _ in statements((top,))]
+        writes = any(
+            isinstance(s, (Store, AtomicAdd)) and s.operand in targets for s in inside
+        )
+        if (written or writes) and any(isinstance(s, (CheckIndex, FailIf)) for s in inside):
+            return False
+        written = written or writes
+    return True
+
+
+def _rename_in(step: Step, old: int, new: int) -> None:
+    """Use buffer `new` wherever a step names `old`."""
+
+    def named(buffer: int) -> int:
+        return new if buffer == old else buffer
+
+    if isinstance(step, (KernelStep, LoopStep)):
+        step.bind = {key: named(b) for key, b in step.bind.items()}
+    elif isinstance(step, RoutineStep):
+        step.inputs = tuple(map(named, step.inputs))
+        step.output = named(step.output)
+        step.params = {
+            k: ScalarBuffer(named(p.id)) if isinstance(p, ScalarBuffer) else p
+            for k, p in step.params.items()
+        }
+    elif isinstance(step, ForeignStep):
+        step.inputs = tuple(map(named, step.inputs))
+        step.outputs = tuple(map(named, step.outputs))
+    elif isinstance(step, (ViewStep, ReshapeViewStep, CopyStep)):
+        step.source = named(step.source)
+        step.target = named(step.target)
