@@ -62,6 +62,17 @@ static void *entries(Py_ssize_t count, size_t size) {
   return array;
 }
 
+/* PyArg_ParseTuple must not be given anything else. */
+static int all_tuples(PyObject *fast, const char *name) {
+  for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(fast); k++)
+    if (!PyTuple_Check(item(fast, k))) {
+      PyErr_Format(PyExc_TypeError, "%s must be tuples, not %R", name,
+                   (PyObject *)Py_TYPE(item(fast, k)));
+      return 0;
+    }
+  return 1;
+}
+
 static int read_broadcast(sy_operand *is, PyObject *broadcast) {
   Py_ssize_t ndim = is->ndim;
   if (is->descr && PyTuple_GET_SIZE(broadcast) != ndim) {
@@ -208,6 +219,7 @@ static int read_step(sy_step *step, PyObject *spec) {
   if (!PyArg_ParseTuple(spec, "OO!O!;step: (callable, inputs, outputs)", &call, &PyTuple_Type,
                         &inputs, &PyTuple_Type, &outputs))
     return -1;
+  if (!all_tuples(inputs, "inputs of a step") || !all_tuples(outputs, "outputs of a step")) return -1;
   Py_INCREF(call);
   step->call = call;
   step->in = entries(PyTuple_GET_SIZE(inputs), sizeof *step->in);
@@ -259,7 +271,7 @@ static int read_all(sy_program *p, PyObject *sequence[7]) {
   int failed = 0;
   for (int k = 0; k < 7 && !failed; k++) {
     fast[k] = sequence[k] ? PySequence_Fast(sequence[k], names[k]) : PyTuple_New(0);
-    failed = fast[k] == NULL;
+    failed = fast[k] == NULL || (k != 2 /* constants */ && !all_tuples(fast[k], names[k]));
   }
   failed = failed || read_inputs(p, fast[0], fast[1]) < 0 || read_constants(p, fast[2]) < 0 ||
            read_results(p, fast[3], fast[4]) < 0 || read_steps(p, fast[5], fast[6]) < 0;
