@@ -408,7 +408,7 @@ def _extreme(name: str, cls: str, symbol: str, numpy: Any, python: Any, doc: str
         out="upcast",
         numpy=numpy,
         c={
-            "f": f"((({{0}} {symbol} {{1}}) | ({{0}} != {{0}})) ? {{0}} : {{1}})",
+            "f": f"({{0}} != {{0}} ? {{0}} : {{0}} {symbol} {{1}} ? {{0}} : {{1}})",
             "biu": f"({{0}} {symbol} {{1}} ? {{0}} : {{1}})",
         },
         grad=lambda g, y, a, b: (switch(eq(y, a), g, 0), switch(eq(y, a), 0, g)),
@@ -452,6 +452,8 @@ clip = scalar_op(
     cls="Clip",
     out="upcast",
     numpy=np.clip,
+    c={"f": "sy_clip{f}({0}, {1}, {2})"},
+    needs=("special.h",),
     expand=lambda x, low, high: minimum(maximum(x, low), high),
     grad=_clip_grad,
     vector=True,

@@ -14,6 +14,7 @@ import numpy as np
 import scipy
 
 from .arith import abs_, maximum
+from .ctext import c_literal
 from .logic import eq, gt, switch
 from .op import BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
 
@@ -307,7 +308,7 @@ def _scaling(name: str, cls: str, numpy: Callable[..., Any], factor: float, doc:
         base=UnaryScalarOp,
         out="float",
         numpy=numpy,
-        c={"f": f"({{0}} * {factor.hex()}{{f}})"},
+        c={"f": lambda dtype, x: f"({x} * {c_literal(factor, dtype)})"},
         grad=lambda g, y, x: (g * like(factor, y),),
         kinds="f",
         vector=True,

@@ -477,6 +477,7 @@ class Cast(UnaryScalarOp):
             cuda=self._cuda,
             grad=self._grad,
             kinds="biufc",
+            vector=not is_complex(dtype),
             moves=True,
         )
         self.dtype = dtype

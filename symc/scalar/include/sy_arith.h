@@ -1,4 +1,4 @@
-/* Floor division, modulo and integer powers with NumPy's meaning. */
+/* Floor division, modulo, integer powers and limits with NumPy's meaning. */
 #ifndef SY_ARITH_H
 #define SY_ARITH_H
 
@@ -27,6 +27,20 @@
 SY_FLOOR_DIVISION(double, )
 SY_FLOOR_DIVISION(float, f)
 #undef SY_FLOOR_DIVISION
+
+/* min(max(x, low), high), NaN if any of them is. (Selections whose conditions are joined by | are
+ * split into branches by gcc 12 if there are several, and then the loop stays scalar.) */
+#define SY_CLIP(REAL, F)                                                               \
+  SY_FN REAL sy_clip##F(REAL x, REAL low, REAL high) {                                 \
+    REAL a = x > low ? x : low, b;                                                     \
+    a = x != x ? x : a;                                                                \
+    b = a < high ? a : high;                                                           \
+    return a != a ? a : b;                                                             \
+  }
+
+SY_CLIP(double, )
+SY_CLIP(float, f)
+#undef SY_CLIP
 
 /* a^b modulo 2^64 by squaring. */
 SY_FN_SLOW uint64_t sy_ipow_u64(uint64_t a, uint64_t b) {
