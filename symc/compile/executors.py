@@ -42,7 +42,6 @@ class Executor:
         self.borrow = [o.borrow for o in maker.outs]
         self.borrow += [False] * (len(self.closed.outputs) - len(self.borrow))
         self.containers = [v.container for v in self.closed.shared]
-        self.mutable = [s.mutable for s in maker.explicit]
         self.optimized: Optimized
 
     @property
@@ -119,7 +118,7 @@ class NativeExecutor(Executor):
         facts = Facts([*self.closed.inputs, *self.closed.shared], oracle)
         optimized = self.optimize(facts)
         outputs = expanded(optimized.outputs)
-        variant = NativeVariant(self.closed, outputs, facts, self.borrow, self.mutable, self.mode)
+        variant = NativeVariant(self.closed, outputs, facts, self.mode)
         if not self.variants:
             self.optimized = optimized
         self.variants.append(variant)

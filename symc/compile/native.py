@@ -31,8 +31,6 @@ class NativeVariant:
         The rewritten outputs, then the rewritten updates.
     facts : Facts
         Sizes, and what is assumed about them.
-    borrow, mutable : sequence of bool
-        Per output whether it may share memory; per input whether it may be overwritten.
     mode : Mode
 
     Attributes
@@ -47,11 +45,8 @@ class NativeVariant:
         closed: Closed,
         outputs: Sequence[Variable],
         facts: Facts,
-        borrow: Sequence[bool],
-        mutable: Sequence[bool],
         mode: Any,
     ) -> None:
-        del borrow
         count = len(closed.outputs)
         positions = [position for position, _ in closed.updates]
         self.outputs = list(outputs)
@@ -61,7 +56,6 @@ class NativeVariant:
             closed.shared,
             list(zip(positions, outputs[count:], strict=True)),
             facts,
-            mutable=mutable,
             fuse=mode.selection.allows("fusion", ("fusion",)),
             inplace=mode.selection.allows("inplace", ("inplace",)),
         )
