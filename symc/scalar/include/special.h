@@ -3,6 +3,7 @@
 #define SY_SPECIAL_H
 
 #include "sy_arith.h"
+#include "trig.h"
 #include "vecmath.h"
 
 #endif

@@ -255,4 +255,20 @@ SY_FN float sy_asin_tailf(float z) {
   return fmaf(p, z, 0x1.55554cp-3f);
 }
 
+/* (1 + f)^(-1/3) for sqrt(1/2) <= 1 + f <= sqrt(2), to 2^-11. */
+SY_FN double sy_rcbrt_start(double f) {
+  double p = -0x1.18ff2c87c167fp-3;
+  p = fma(p, f, 0x1.e42140295f626p-3);
+  p = fma(p, f, -0x1.5883d46f93061p-2);
+  return fma(p, f, 0x1.ffe2c2dfe453fp-1);
+}
+
+/* The same. */
+SY_FN float sy_rcbrt_startf(float f) {
+  float p = -0x1.19043cp-3f;
+  p = fmaf(p, f, 0x1.e42212p-3f);
+  p = fmaf(p, f, -0x1.58839cp-2f);
+  return fmaf(p, f, 0x1.ffe2c2p-1f);
+}
+
 #endif

@@ -35,3 +35,9 @@
 #undef SY_INT_TO_REAL_BITS
 #undef SY_INT_TO_REAL
 #undef SY_ERFC_MAX
+#undef SY_CBRT_HALF
+#undef SY_CBRT_QUARTER
+#undef SY_SQUARE_MAX
+#undef SY_SQUARE_MIN
+#undef SY_SCALE_DOWN
+#undef SY_SCALE_UP

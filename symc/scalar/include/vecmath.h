@@ -1,8 +1,7 @@
-/* Vector functions: the bodies read for double and for float. */
+/* Vector functions but the trigonometric ones: the bodies read for double and for float. */
 #ifndef SY_VECMATH_H
 #define SY_VECMATH_H
 
-#include "sy_far_angle.h"
 #include "sy_poly.h"
 
 #include "sy_precision64.h"
@@ -10,7 +9,7 @@
 #include "sy_log_body.h"
 #include "sy_pow_body.h"
 #include "sy_erf_body.h"
-#include "sy_trig_body.h"
+#include "sy_inverse_body.h"
 #include "sy_precision_end.h"
 
 #include "sy_precision32.h"
@@ -18,7 +17,7 @@
 #include "sy_log_body.h"
 #include "sy_pow_body.h"
 #include "sy_erf_body.h"
-#include "sy_trig_body.h"
+#include "sy_inverse_body.h"
 #include "sy_precision_end.h"
 
 #endif
