@@ -1,4 +1,4 @@
-"""The rewriting engine: bottom-up, interning, one pass per phase until nothing fires.
+"""The rewriting engine: bottom-up over the nodes, interning as it rebuilds.
 
 Every phase rebuilds the graph from its leaves. A node is *final* when its operands are final and
 no rule of the phase applies to it; nodes made by a rule are taken through the same process before
@@ -6,266 +6,225 @@ their readers are. Nodes with the same op and the same final operands are the sa
 subexpressions merge by construction. The user's graph is never changed: a node whose operands
 changed is rebuilt.
 
-Nothing here recurses; the cost is linear in the number of nodes visited, and the number of firings
+Nothing here recurses, and the cost is linear in the number of nodes visited. The number of firings
 is bounded, so a set of rules that undo each other ends in an error that names them.
 """
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from ..config import config
+from ..array.variable import TensorConstant
+from ..config import change_flags, config
 from ..errors import RewriteError, user_message
 from ..graph.node import Apply, Constant, Variable
-from ..graph.trace import user_line
 from ..graph.walk import toposort
-from .rule import Rule, RuleTable
+from ..ops.elemwise import Elemwise
+from .context import RewriteContext
+from .report import Firing, Optimized
+from .rule import Rule, RuleTable, graph_passes
 from .selection import GRAPH_PHASES, Selection
 
-MAX_PASSES = 8
+__all__ = ["optimize"]
+
+MAX_SWEEPS = 8
 """How often a phase may sweep the graph."""
 
 FIRINGS_PER_NODE = 40
-"""Firing budget of a phase: this many per node of the graph, and `MIN_BUDGET` at least."""
+"""Firing budget of a sweep: this many per node of the graph, and `MIN_BUDGET` at least."""
 
 MIN_BUDGET = 2000
 
 
-@dataclass(frozen=True)
-class Firing:
-    """A rule that replaced a node: its name, phase, and where the user built the node."""
+class _RuleLoop(Exception):  # noqa: N818 - handled by `optimize`, which makes an error of it
+    """Rules undo each other, or one replaces a node by an expression of itself."""
 
-    rule: str
-    phase: str
-    op: str
-    where: str
-
-
-@dataclass
-class Optimized:
-    """The result of an optimisation.
-
-    Attributes
-    ----------
-    outputs : list of Variable
-    firings : list of Firing
-        In the order in which they happened.
-    seconds : dict
-        Time spent per rule.
-    """
-
-    outputs: list[Variable]
-    firings: list[Firing] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-class RewriteContext:
-    """What a rule may ask for besides its node.
-
-    Attributes
-    ----------
-    facts : object or None
-        Symbolic sizes; see :mod:`symc.lower.facts`. With None nothing can be proved.
-    """
-
-    def __init__(self, facts: Any, selection: Selection) -> None:
-        self.facts = facts
-        self.selection = selection
-        self._readers: Counter[Variable] = Counter()
-
-    def count_readers(self, outputs: Sequence[Variable], order: Sequence[Apply]) -> None:
-        """Take the snapshot of reader counts for a sweep."""
-        readers: Counter[Variable] = Counter(outputs)
-        for node in order:
-            readers.update(node.inputs)
-        self._readers = readers
-
-    def readers(self, var: Variable) -> int:
-        """How many operands and outputs `var` was at the start of the sweep (1 when new)."""
-        return self._readers.get(var, 1)
-
-    def same_length(self, x: Variable, i: int, y: Variable, j: int) -> bool:
-        """Whether axis `i` of `x` and axis `j` of `y` have one length, proved or guarded."""
-        return self.facts is not None and bool(self.facts.same_length(x, i, y, j))
-
-    def same_shape(self, x: Any, y: Any) -> bool:
-        """Whether `x` and `y` have equal shapes, proved or guarded."""
-        return x.type.ndim == y.type.ndim and all(
-            self.same_length(x, i, y, i) for i in range(x.type.ndim)
-        )
+    def __init__(self, what: str, names: Sequence[str]) -> None:
+        super().__init__(what)
+        self.what = what
+        self.names = list(names)
 
 
 class _Sweep:
     """One pass of one phase over a graph."""
 
     def __init__(
-        self, phase: str, table: RuleTable, ctx: RewriteContext, merge: bool, log: Optimized
+        self, table: RuleTable, ctx: RewriteContext, merge: bool, excluded: set[str], log: Optimized
     ) -> None:
-        self.phase = phase
         self.table = table
         self.ctx = ctx
         self.merge = merge
+        self.excluded = excluded
         self.log = log
         self.interned: dict[Hashable, Apply] = {}
-        self.constants: dict[Hashable, Constant] = {}
+        self.constants: dict[Hashable, Variable] = {}
         self.final: dict[Variable, Variable] = {}
         self.forward: dict[Variable, Variable] = {}
+        self.cause: dict[Variable, str] = {}
         self.fired = 0
         self.budget = 0
 
     def run(self, outputs: Sequence[Variable]) -> list[Variable]:
         order = toposort(list(outputs))
         self.budget = max(MIN_BUDGET, FIRINGS_PER_NODE * len(order))
-        self.ctx.count_readers(outputs, order)
+        self.ctx.start_sweep(outputs, order)
         for node in order:
+            for v in node.inputs:
+                if v.owner is None and v not in self.final:
+                    self._advance(v)
+            self._settle(node)
             for out in node.outputs:
-                self._finish(out)
+                if out not in self.final:
+                    self._finish(out)
         for out in outputs:
             self._finish(out)
         return [self.final[out] for out in outputs]
 
+    # ---- walking
+
     def _finish(self, root: Variable) -> None:
         """Make `root` final, and everything it needs."""
-        final, forward = self.final, self.forward
+        final = self.final
+        opened: dict[Variable, bool] = {}
         stack = [root]
-        on_stack = {root}
         while stack:
             var = stack[-1]
             if var in final:
-                on_stack.discard(stack.pop())
+                stack.pop()
                 continue
-            target = forward.get(var)
-            if target is not None:
-                if target in final:
-                    final[var] = final[target]
-                else:
-                    self._push(stack, on_stack, target)
+            waiting = self._advance(var)
+            if not waiting:
                 continue
-            node = var.owner
-            if node is None:
-                final[var] = self._constant(var) if isinstance(var, Constant) else var
-                continue
-            waiting = [v for v in node.inputs if v not in final]
-            if waiting:
-                for v in reversed(waiting):
-                    if v not in on_stack:
-                        self._push(stack, on_stack, v)
-                    elif v is not waiting[0]:
-                        continue
-                    else:
-                        self._cycle(v)
-                continue
+            replaced = var in self.forward
+            if opened.get(var) is replaced:  # its operands were walked since, and still wait
+                raise self._loop(var, stack)
+            opened[var] = replaced
+            stack.extend(reversed(waiting))
+
+    def _advance(self, var: Variable) -> list[Variable]:
+        """Take one step towards making `var` final; return what must become final before."""
+        final = self.final
+        target = self.forward.get(var)
+        if target is not None:
+            if target not in final:
+                return [target]
+            final[var] = final[target]
+            return []
+        node = var.owner
+        if node is None:
+            final[var] = self._constant(var) if isinstance(var, Constant) else var
+            return []
+        waiting = [v for v in node.inputs if v not in final]
+        if not waiting:
             self._settle(node)
+        return waiting
 
-    def _push(self, stack: list[Variable], on_stack: set[Variable], var: Variable) -> None:
-        if var in on_stack:
-            self._cycle(var)
-        stack.append(var)
-        on_stack.add(var)
+    def _loop(self, var: Variable, stack: Sequence[Variable]) -> _RuleLoop:
+        path = stack[stack.index(var) :]
+        names = [self.cause[v] for v in path if v in self.cause]
+        names = list(dict.fromkeys(names)) or [f.rule for f in self.log.firings[-1:]]
+        return _RuleLoop(f"{var} was replaced by an expression of itself", names)
 
-    def _cycle(self, var: Variable) -> None:
-        last = self.log.firings[-1].rule if self.log.firings else "?"
-        raise RewriteError(
-            f"a rule replaced {var} by an expression of itself; the last rule fired was {last!r}"
-        )
+    # ---- nodes
 
-    def _constant(self, const: Constant) -> Constant:
+    def _constant(self, const: Constant) -> Variable:
         if not self.merge:
             return const
-        key = (const.type, const.signature())
+        key = const.merge_signature()
+        if not isinstance(const, TensorConstant):
+            key = (const.type, key)
         try:
             return self.constants.setdefault(key, const)
-        except TypeError:
+        except TypeError:  # a value that can't be hashed
             return const
 
     def _settle(self, node: Apply) -> None:
         """All operands of `node` are final: intern it and try the rules."""
         inputs = [self.final[v] for v in node.inputs]
-        canonical = self._intern(node, inputs)
+        canonical, is_new = self._intern(node, inputs)
         if canonical is not node:
             for old, new in zip(node.outputs, canonical.outputs, strict=True):
                 _keep_name(old, new)
-                self.forward[old] = new
-            return
-        replacement = self._try_rules(node)
+                self._replace(old, new)
+            if not is_new:
+                return
+        replacement = self._try_rules(canonical)
         if replacement is None:
-            for out in node.outputs:
+            for out in canonical.outputs:
                 self.final[out] = out
             return
-        for old, new in zip(node.outputs, replacement, strict=True):
+        for old, new in zip(canonical.outputs, replacement, strict=True):
             if new is None or new is old:
                 self.final[old] = old
             else:
-                self.forward[old] = new
+                self._replace(old, new)
 
-    def _intern(self, node: Apply, inputs: list[Variable]) -> Apply:
+    def _replace(self, old: Variable, new: Variable) -> None:
+        self.forward[old] = new
+        self.ctx.replaced(old, new)
+
+    def _intern(self, node: Apply, inputs: list[Variable]) -> tuple[Apply, bool]:
+        """The node that stands for `node` with final operands, and whether it is a new one."""
         changed = any(a is not b for a, b in zip(node.inputs, inputs, strict=True))
-        if not self.merge:
-            return node.clone_with_new_inputs(inputs) if changed else node
-        key = (node.op, tuple(map(id, inputs)), tuple(o.type for o in node.outputs))
-        try:
-            found = self.interned.get(key)
-        except TypeError:
-            return node.clone_with_new_inputs(inputs) if changed else node
-        if found is None:
-            found = node.clone_with_new_inputs(inputs) if changed else node
-            self.interned[key] = found
-        return found
+        key: Hashable = None
+        if self.merge:
+            key = (node.op, _operand_key(node.op, inputs), tuple([o.type for o in node.outputs]))
+            try:
+                found = self.interned.get(key)
+            except TypeError:  # an op that can't be hashed
+                key = found = None
+            if found is not None:
+                return found, False
+        made = node.clone_with_new_inputs(inputs) if changed else node
+        if key is not None:
+            self.interned[key] = made
+        return made, True
+
+    # ---- rules
 
     def _try_rules(self, node: Apply) -> list[Variable | None] | None:
         for rule in self.table.for_op(node.op):
+            if rule.name in self.excluded:
+                continue
             start = time.perf_counter()
             try:
                 result = rule.function(node, self.ctx)
-                checked = None if result is None else self._checked(rule, node, result)
+                replacement = (
+                    None if result is None or result is False else _checked(rule, node, result)
+                )
             except Exception as error:
                 _rule_failed(rule, node, error)
                 continue
             finally:
-                spent = time.perf_counter() - start
-                self.log.seconds[rule.name] = self.log.seconds.get(rule.name, 0.0) + spent
-            if checked is not None:
-                self._fire(rule, node, checked)
-                return checked
+                self.log.spend(rule.name, time.perf_counter() - start)
+            if replacement is not None:
+                self._fire(rule, node, replacement)
+                return replacement
         return None
-
-    def _checked(
-        self, rule: Rule, node: Apply, result: Any
-    ) -> list[Variable | None] | None:
-        if result is False:
-            return None
-        if isinstance(result, Variable):
-            result = [result]
-        if len(result) != len(node.outputs):
-            raise RewriteError(
-                f"rule {rule.name!r} gave {len(result)} replacements for {len(node.outputs)} "
-                f"outputs of {node.op}"
-            )
-        return [
-            None if new is None else _fitted(rule, old, new)
-            for old, new in zip(node.outputs, result, strict=True)
-        ]
 
     def _fire(self, rule: Rule, node: Apply, results: Sequence[Variable | None]) -> None:
         self.fired += 1
-        self.log.firings.append(Firing(rule.name, self.phase, str(node.op), user_line(node)))
+        trace = getattr(node.tag, "trace", None) or getattr(node.outputs[0].tag, "trace", None)
+        firing = Firing(rule.name, self.table.phase, node.op, trace)
+        self.log.firings.append(firing)
+        if config.optimizer_verbose:
+            print(f"rewriting: {firing}", file=sys.stderr)
         for old, new in zip(node.outputs, results, strict=True):
             if new is not None and new is not old:
+                self.cause[old] = rule.name
                 self._inherit(old, new, node)
         if self.fired > self.budget:
-            tail = Counter(f.rule for f in self.log.firings[-200:])
-            raise RewriteError(
-                user_message(
-                    f"phase {self.phase!r}: more than {self.budget} firings; some rules undo "
-                    "each other",
-                    got=", ".join(f"{name} x{n}" for name, n in tail.most_common(6)),
-                    hint="exclude one of them: mode.excluding(name)",
-                )
+            last = Counter(f.rule for f in self.log.firings[-200:])
+            raise _RuleLoop(
+                f"more than {self.budget} firings in one sweep",
+                [name for name, count in last.most_common(6) if count > 2],
             )
 
     def _inherit(self, old: Variable, new: Variable, node: Apply) -> None:
@@ -282,15 +241,39 @@ class _Sweep:
             if owner is None or var in known or var in self.final or var in self.forward:
                 continue
             known.add(var)
+            if getattr(owner.tag, "trace", None):
+                continue
             owner.tag.trace = trace
             for out in owner.outputs:
                 out.tag.trace = trace
             stack.extend(owner.inputs)
 
 
+def _operand_key(op: Any, inputs: Sequence[Variable]) -> tuple[int, ...]:
+    """Identities of the operands; ``a + b`` and ``b + a`` have the same."""
+    key = tuple([id(v) for v in inputs])
+    if len(key) == 2 and key[0] > key[1] and isinstance(op, Elemwise) and op.scalar_op.commutative:
+        return key[::-1]
+    return key
+
+
 def _keep_name(old: Variable, new: Variable) -> None:
     if new.name is None and old.name is not None and new.owner is not None:
         new.name = old.name
+
+
+def _checked(rule: Rule, node: Apply, result: Any) -> list[Variable | None]:
+    """What a rule returned, as one variable of the right type, or None, per output."""
+    results = list(result) if isinstance(result, (list, tuple)) else [result]
+    if len(results) != len(node.outputs):
+        raise RewriteError(
+            f"rule {rule.name!r} gave {len(results)} replacements for {len(node.outputs)} "
+            f"outputs of {node.op}"
+        )
+    return [
+        None if new is None else _fitted(rule, old, new)
+        for old, new in zip(node.outputs, results, strict=True)
+    ]
 
 
 def _fitted(rule: Rule, old: Variable, new: Any) -> Variable:
@@ -300,23 +283,30 @@ def _fitted(rule: Rule, old: Variable, new: Any) -> Variable:
     if new.type == old.type:
         return new
     try:
-        converted = old.type.filter_variable(new)
+        converted: Variable = old.type.filter_variable(new)
     except TypeError as error:
         raise RewriteError(
-            f"rule {rule.name!r} replaced {old} of type {old.type} by one of type {new.type}"
+            f"rule {rule.name!r} replaced {old} of type {old.type} by {new} of type {new.type}"
         ) from error
-    return converted  # type: ignore[no-any-return]
+    return converted
 
 
 def _rule_failed(rule: Rule, node: Apply, error: Exception) -> None:
-    action = config.on_opt_error
-    message = user_message(
-        f"rewrite rule {rule.name!r} failed on {node.op}: {error}",
-        where=f"{rule.file}:{rule.line}",
-        hint=f"exclude it: mode.excluding({rule.name!r})",
+    """Do what ``config.on_opt_error`` says about a rule that raised."""
+    _report(
+        user_message(
+            f"rewrite rule {rule.name!r} failed on {node.op}: {error}",
+            where=f"{rule.file}:{rule.line}",
+            hint=f"exclude it: mode.excluding({rule.name!r})",
+        ),
+        error,
     )
-    if action == "raise":
-        raise RewriteError(message) from error
+
+
+def _report(message: str, cause: Exception) -> None:
+    action = config.on_opt_error
+    if action in ("raise", "pdb"):
+        raise RewriteError(message) from cause
     if action == "warn":
         warnings.warn(message, stacklevel=2)
 
@@ -329,6 +319,7 @@ def optimize(
     Parameters
     ----------
     outputs : sequence of Variable
+        They and what they are computed from stay as they are.
     facts : object, optional
         Symbolic sizes (:class:`symc.lower.facts.Facts`); what is assumed is recorded there.
     selection : Selection, optional
@@ -337,6 +328,7 @@ def optimize(
     Returns
     -------
     Optimized
+        New outputs of the same types, what fired, and the time per rule.
 
     Raises
     ------
@@ -346,13 +338,85 @@ def optimize(
     selection = selection or Selection()
     log = Optimized(list(outputs))
     ctx = RewriteContext(facts, selection)
-    for phase in ("merge", *GRAPH_PHASES):
-        table = RuleTable(phase, selection)
-        if not table and not (phase == "merge" and selection.merges):
-            continue
-        for _ in range(MAX_PASSES):
-            sweep = _Sweep(phase, table, ctx, selection.merges, log)
-            log.outputs = sweep.run(log.outputs)
-            if not sweep.fired:
-                break
+    with (
+        _collector_paused(),
+        change_flags(traceback__limit=0, compute_test_value=config.compute_test_value_opt),
+    ):
+        for phase, table in _phases(selection):
+            start = time.perf_counter()
+            _run_passes(phase, ctx, log)
+            _run_phase(table, ctx, log)
+            log.phase_seconds[phase] = time.perf_counter() - start
     return log
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Many small objects are made and few die: collecting cycles would only cost time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _phases(selection: Selection) -> Iterator[tuple[str, RuleTable]]:
+    """The phases that have something to do; the first one also merges."""
+    found = []
+    for phase in GRAPH_PHASES:
+        table = RuleTable(phase, selection)
+        if table or graph_passes(phase, selection):
+            found.append((phase, table))
+    if not found and selection.merges:
+        found.append(("merge", RuleTable("merge", selection)))
+    yield from found
+
+
+def _run_passes(phase: str, ctx: RewriteContext, log: Optimized) -> None:
+    for graph_pass in graph_passes(phase, ctx.selection):
+        start = time.perf_counter()
+        result = graph_pass.function(log.outputs, ctx)
+        log.spend(graph_pass.name, time.perf_counter() - start)
+        if result is None:
+            continue
+        for old, new in zip(log.outputs, result, strict=True):
+            if old.type != new.type:
+                raise RewriteError(
+                    f"pass {graph_pass.name!r} replaced {old} of type {old.type} by {new} of "
+                    f"type {new.type}"
+                )
+        log.outputs = list(result)
+        log.firings.append(Firing(graph_pass.name, phase, None, None))
+
+
+def _run_phase(table: RuleTable, ctx: RewriteContext, log: Optimized) -> None:
+    """Sweep until nothing more can fire.
+
+    One sweep reaches a fixed point, because rules look at a node and what is below it. Only a rule
+    that asked for the readers of a variable may find something new after the first sweep.
+    """
+    excluded: set[str] = set()
+    sweeps = 0
+    while sweeps < MAX_SWEEPS:
+        sweep = _Sweep(table, ctx, ctx.selection.merges, excluded, log)
+        fired_before = len(log.firings)
+        try:
+            log.outputs = sweep.run(log.outputs)
+        except _RuleLoop as loop:
+            del log.firings[fired_before:]
+            _report(_loop_message(table.phase, loop), loop)
+            excluded.update(loop.names[-1:] or [r for r in [log.last_rule()] if r])
+            continue
+        sweeps += 1
+        if not (sweep.fired and ctx.asked_readers):
+            break
+
+
+def _loop_message(phase: str, loop: _RuleLoop) -> str:
+    return user_message(
+        f"phase {phase!r}: rewrite rules undo each other: {loop.what}",
+        got="rules, in the order in which they fire: " + ", ".join(loop.names),
+        hint=f"exclude one of them: mode.excluding({loop.names[-1]!r})" if loop.names else None,
+    )

@@ -1,23 +1,53 @@
 """Rules: what may replace a node, with a name, a phase and the line where it was written.
 
-A rule is registered once, at any time, by the decorator `rule`; each optimisation works with the
-rules that are registered when it starts. A function rule gets ``(node, ctx)`` and returns None
-(does not apply), one variable, or a list with one replacement per output (None keeps an output).
+`rule` registers a pattern, a pair of expressions, or a function of the node::
+
+    @rule("stable")
+    def log_of_one_plus(x):
+        return log(1 + x), log1p(x)
+
+    @rule("canonical", ops=[Join])
+    def join_of_one(node, ctx):
+        \"\"\"join(x) is x.\"\"\"
+        axis, *parts = node.inputs
+        return parts[0] if len(parts) == 1 else None
+
+Rules may be registered at any time; each optimisation works with those that are registered when it
+starts. A function rule returns None (it does not apply), one variable, or a list with one
+replacement per output, where None keeps an output.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RewriteError
+from ..ops.elemwise import Elemwise
+from .pattern import Pattern, formula
 from .selection import GRAPH_PHASES, Selection
+
+__all__ = [
+    "ANY",
+    "GraphPass",
+    "Rule",
+    "RuleTable",
+    "all_rules",
+    "graph_pass",
+    "graph_passes",
+    "register",
+    "root_key",
+    "rule",
+    "rules_version",
+    "unregister",
+]
 
 RuleFunction = Callable[[Any, Any], Any]
 
 ANY: Hashable = object()
-"""Root key of rules that look at every node."""
+"""Root of rules that look at every node: ``@rule("fold", ops=[ANY])``."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +69,8 @@ class Rule:
         The rule as a formula, or the first line of the function's docstring.
     file, line : str, int
         Where it was written.
-    pattern : object or None
-        For pattern rules: the pattern, from which tests make graphs.
+    pattern : Pattern or None
+        For pattern rules: the two expressions, from which tests make graphs.
     """
 
     name: str
@@ -51,94 +81,156 @@ class Rule:
     text: str
     file: str
     line: int
-    pattern: Any = None
+    pattern: Pattern | None = None
 
 
-_registered: list[Rule] = []
-_names: dict[str, Rule] = {}
+@dataclass(frozen=True)
+class GraphPass:
+    """A registered function of whole graphs: ``function(outputs, ctx)`` gives new outputs."""
+
+    name: str
+    phase: str
+    tags: frozenset[str]
+    function: Callable[[Sequence[Any], Any], Sequence[Any] | None]
+    text: str
+    file: str
+    line: int
 
 
-def root_key(op: Any) -> Hashable:
+_rules: dict[str, Rule] = {}
+_passes: dict[str, GraphPass] = {}
+
+
+def root_key(op: Any) -> Any:
     """The key under which rules for nodes of `op` are filed.
 
-    Elementwise ops are told apart by their scalar op, all others by class.
+    Elementwise ops are told apart by the class of their scalar op, all others by their own class.
     """
-    scalar_op = getattr(op, "scalar_op", None)
-    if scalar_op is not None and not hasattr(op, "axis"):
-        return type(scalar_op)
-    return type(op)
+    return type(op.scalar_op) if isinstance(op, Elemwise) else type(op)
 
 
 def _root_keys(ops: Iterable[Any]) -> tuple[Hashable, ...]:
     return tuple(op if isinstance(op, type) or op is ANY else root_key(op) for op in ops)
 
 
-def register(rule: Rule) -> Rule:
-    """Add `rule` to the registry.
+def register(new: Rule | GraphPass) -> None:
+    """Add a rule or a pass to the registry.
 
     Raises
     ------
     RewriteError
         If the name is taken or a phase is unknown.
     """
-    if rule.name in _names:
-        other = _names[rule.name]
+    other = _rules.get(new.name) or _passes.get(new.name)
+    if other is not None:
         raise RewriteError(
-            f"the rule name {rule.name!r} is taken by {other.file}:{other.line}; names are unique"
+            f"the rule name {new.name!r} is taken by {other.file}:{other.line}; names are unique"
         )
-    unknown = [p for p in rule.phases if p not in GRAPH_PHASES]
-    if unknown:
-        raise RewriteError(f"unknown phase {unknown[0]!r}; phases are {', '.join(GRAPH_PHASES)}")
-    _names[rule.name] = rule
-    _registered.append(rule)
-    return rule
+    for phase in new.phases if isinstance(new, Rule) else (new.phase,):
+        if phase not in GRAPH_PHASES:
+            raise RewriteError(f"unknown phase {phase!r}; phases are {', '.join(GRAPH_PHASES)}")
+    if isinstance(new, Rule):
+        _rules[new.name] = new
+    else:
+        _passes[new.name] = new
 
 
 def unregister(name: str) -> None:
-    """Remove a rule by name; meant for interactive work and tests.
+    """Remove a rule or pass by name; meant for interactive work and tests.
 
     Raises
     ------
     KeyError
         If there is none.
     """
-    _registered.remove(_names.pop(name))
+    if name in _passes:
+        del _passes[name]
+    else:
+        del _rules[name]
 
 
-def function_rule(
+def rule(
     phase: str | Sequence[str],
     ops: Iterable[Any] | None = None,
     *,
     name: str | None = None,
     tags: Iterable[str] = (),
-) -> Callable[[RuleFunction], RuleFunction]:
-    """Register a function as a rule.
+    when: Callable[..., bool] | None = None,
+    kinds: str = "f",
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated function as a rule.
 
     Parameters
     ----------
     phase : str or sequence of str
-        When it runs; one of :data:`~symc.rewrite.selection.GRAPH_PHASES`.
+        When it runs; of :data:`~symc.rewrite.selection.GRAPH_PHASES`.
     ops : iterable, optional
-        Op classes, op instances (elementwise ones stand for their scalar op) or scalar op classes
-        at the root. Default: every node.
+        For a function of ``(node, ctx)``: what is at the root. Op classes, scalar op classes, or
+        instances (elementwise ones and scalar ops stand for the scalar op); `ANY` for every node.
+        Without `ops` the function gives a pattern: called with placeholders it returns the
+        expression to look for and the one to put in its place.
     name : str, optional
         Default: the function's name.
     tags : iterable of str, optional
+        Further names by which modes switch the rule.
+    when : callable, optional
+        For patterns: called with what the placeholders stand for; the rule applies where it
+        returns True.
+    kinds : str
+        For patterns: the kinds of dtype that everything in the expression must have; ``"f"``,
+        floats, by default.
+
+    Raises
+    ------
+    RewriteError
+        If the name is taken, a phase is unknown or the pattern makes no sense.
     """
     phases = (phase,) if isinstance(phase, str) else tuple(phase)
-    roots = (ANY,) if ops is None else _root_keys(ops)
 
-    def decorate(function: RuleFunction) -> RuleFunction:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         code = function.__code__
-        summary = (function.__doc__ or "").strip().splitlines()
+        title = name or function.__name__
+        where = (code.co_filename, code.co_firstlineno)
+        marks = frozenset((*phases, *tags))
+        if ops is not None:
+            text = _summary(function)
+            register(Rule(title, phases, marks, _root_keys(ops), function, text, *where))
+        else:
+            pattern = Pattern.of(function, kinds=kinds, when=when)
+            roots = _root_keys([pattern.root])
+            text = formula(pattern)
+            register(Rule(title, phases, marks, roots, pattern.rewrite, text, *where, pattern))
+        return function
+
+    return decorate
+
+
+def graph_pass(
+    phase: str, *, name: str | None = None, tags: Iterable[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function of whole graphs; it runs before the rules of its phase.
+
+    Parameters
+    ----------
+    phase : str
+    name : str, optional
+        Default: the function's name.
+    tags : iterable of str, optional
+
+    Notes
+    -----
+    The function gets ``(outputs, ctx)`` and returns as many variables of the same types, or None.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        code = function.__code__
         register(
-            Rule(
+            GraphPass(
                 name or function.__name__,
-                phases,
-                frozenset((*phases, *tags)),
-                roots,
+                phase,
+                frozenset((phase, *tags)),
                 function,
-                summary[0] if summary else "",
+                _summary(function),
                 code.co_filename,
                 code.co_firstlineno,
             )
@@ -148,27 +240,44 @@ def function_rule(
     return decorate
 
 
+def _summary(function: Callable[..., Any]) -> str:
+    lines = (function.__doc__ or "").strip().splitlines()
+    return lines[0] if lines else ""
+
+
 def all_rules() -> tuple[Rule, ...]:
     """The registered rules, in the order of registration."""
-    return tuple(_registered)
+    return tuple(_rules.values())
 
 
-def rules_version() -> int:
-    """A number that changes whenever the set of rules does."""
-    return hash(tuple(r.name for r in _registered))
+def graph_passes(phase: str, selection: Selection) -> list[GraphPass]:
+    """The passes of a phase that a selection switches on."""
+    return [p for p in _passes.values() if p.phase == phase and selection.allows(p.name, p.tags)]
+
+
+def rules_version() -> str:
+    """A text that changes whenever the set of rules does, the same in every process."""
+    names = "\n".join([*(f"{r.name}: {r.text}" for r in _rules.values()), *_passes])
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 class RuleTable:
-    """The rules of one phase that a selection switches on, by root key."""
+    """The rules of one phase that a selection switches on, by root key.
+
+    Parameters
+    ----------
+    phase : str
+    selection : Selection
+    """
 
     def __init__(self, phase: str, selection: Selection) -> None:
         self.phase = phase
         self._by_root: dict[Hashable, list[Rule]] = {}
-        self._merged: dict[Hashable, tuple[Rule, ...]] = {}
-        for rule in _registered:
-            if phase in rule.phases and selection.allows(rule.name, rule.tags):
-                for root in rule.roots:
-                    self._by_root.setdefault(root, []).append(rule)
+        self._found: dict[Hashable, tuple[Rule, ...]] = {}
+        for entry in _rules.values():
+            if phase in entry.phases and selection.allows(entry.name, entry.tags):
+                for root in entry.roots:
+                    self._by_root.setdefault(root, []).append(entry)
 
     def __bool__(self) -> bool:
         return bool(self._by_root)
@@ -176,8 +285,8 @@ class RuleTable:
     def for_op(self, op: Any) -> tuple[Rule, ...]:
         """The rules to try on a node of `op`, in order of registration."""
         key = root_key(op)
-        found = self._merged.get(key)
+        found = self._found.get(key)
         if found is None:
             found = (*self._by_root.get(key, ()), *self._by_root.get(ANY, ()))
-            self._merged[key] = found
+            self._found[key] = found
         return found

@@ -1,0 +1,106 @@
+"""What a rule may ask for besides its node: readers, lengths, the selection of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..array.lengths import known_lengths
+from ..errors import ShapeError
+from ..graph.node import Apply, Variable
+from .selection import Selection
+
+__all__ = ["RewriteContext"]
+
+
+class RewriteContext:
+    """The second argument of rules.
+
+    Parameters
+    ----------
+    facts : object or None
+        Symbolic sizes; see :mod:`symc.lower.facts`. With None nothing can be proved that the
+        types do not tell.
+    selection : Selection
+
+    Attributes
+    ----------
+    asked_readers : bool
+        Whether a rule has asked for readers since the sweep began.
+    """
+
+    def __init__(self, facts: Any, selection: Selection) -> None:
+        self.facts = facts
+        self.selection = selection
+        self.asked_readers = False
+        self._clients: dict[Variable, list[Apply | None]] = {}
+
+    # ---- readers: a snapshot, taken when a sweep begins
+
+    def start_sweep(self, outputs: Sequence[Variable], order: Sequence[Apply]) -> None:
+        """Take the snapshot of who reads what."""
+        clients: dict[Variable, list[Apply | None]] = {}
+        for out in outputs:
+            clients.setdefault(out, []).append(None)
+        for node in order:
+            for v in node.inputs:
+                clients.setdefault(v, []).append(node)
+        self._clients = clients
+        self.asked_readers = False
+
+    def replaced(self, old: Variable, new: Variable) -> None:
+        """Note that `new` stands for `old` from now on: it has the readers of both."""
+        inherited = self._clients.get(old)
+        if inherited:
+            own = self._clients.get(new)
+            if own is None:
+                self._clients[new] = list(inherited)
+            else:
+                own.extend(inherited)
+
+    def clients(self, var: Variable) -> list[Apply | None]:
+        """The nodes that had `var`, or what it replaced, as an operand when the sweep began.
+
+        None stands for the graph, of which it is an output. Variables made in this sweep that
+        replace nothing have no clients yet. Nodes that are gone since are still counted.
+        """
+        self.asked_readers = True
+        return self._clients.get(var, [])
+
+    def readers(self, var: Variable) -> int:
+        """How often `var` is read (1 for a variable made in this sweep)."""
+        return max(1, len(self.clients(var)))
+
+    # ---- lengths
+
+    def same_length(self, x: Variable, i: int, y: Variable, j: int) -> bool:
+        """Whether axis `i` of `x` and axis `j` of `y` have one length, proved or guarded."""
+        if x is y and i == j:
+            return True
+        m, n = known_lengths(x)[i], known_lengths(y)[j]
+        if m is not None and n is not None:
+            return m == n
+        if self.facts is None:
+            return False
+        try:
+            return bool(self.facts.same_length(x, i, y, j))
+        except ShapeError:
+            return False  # the lowering reports it, with the user's line
+
+    def same_shape(self, x: Any, y: Any) -> bool:
+        """Whether `x` and `y` have equal shapes, proved or guarded."""
+        return x is y or (
+            x.type.ndim == y.type.ndim
+            and all(self.same_length(x, i, y, i) for i in range(x.type.ndim))
+        )
+
+    def length(self, x: Any, i: int) -> int | None:
+        """The length of axis `i` of `x` if it is known now."""
+        known = known_lengths(x)[i]
+        if known is not None or self.facts is None:
+            return known
+        try:
+            found: int | None = self.facts.static_shape(x)[i]
+        except ShapeError:
+            return None
+        return found

@@ -1,0 +1,298 @@
+"""Patterns: an expression to look for and one to put in its place.
+
+Both are ordinary graphs, made by calling the rule's function with placeholders: scalar variables
+that stand for operands of any shape. So a pattern is written with the functions that users call,
+and it can be evaluated, printed and tested like any other expression.
+
+Matching follows the properties of the scalar ops: operands of commutative ops match in any order,
+and sums and products may have further operands, which a placeholder takes up or which stay beside
+the replacement. Numbers match constants by value.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..array.type import TensorType
+from ..dtypes import DTYPES, can_cast_safely, is_continuous
+from ..errors import RewriteError
+from ..graph.formula import pp
+from ..graph.node import Constant, Variable
+from ..graph.walk import ancestors, toposort
+from ..ops import methods  # noqa: F401 - variables get their operators there
+from ..ops.elemwise import Elemwise, cast
+from .values import broadcast_like, constant_value, is_tensor, typed
+
+__all__ = ["Pattern", "formula"]
+
+Bindings = dict[Variable, Variable]
+
+_MAX_OPERANDS = 64
+"""Longer sums and products are not searched."""
+
+_PROTOTYPES = {"f": "float64", "c": "complex128", "i": "int64", "u": "uint64", "b": "bool"}
+
+
+class Pattern:
+    """A pair of expressions over placeholders.
+
+    Parameters
+    ----------
+    left, right : Variable
+        What is looked for, and what replaces it.
+    placeholders : sequence of Variable
+        The leaves that stand for operands.
+    kinds : str
+        Kinds of dtype that operands and intermediate results must have.
+    when : callable, optional
+        Called with what the placeholders stand for; the pattern applies where it returns True.
+    """
+
+    def __init__(
+        self,
+        left: Variable,
+        right: Variable,
+        placeholders: Sequence[Variable],
+        kinds: str = "f",
+        when: Callable[..., bool] | None = None,
+    ) -> None:
+        self.left = left
+        self.right = right
+        self.placeholders = tuple(placeholders)
+        self.kinds = kinds
+        self.when = when
+        self._open = frozenset(placeholders)
+        used = set(_leaves(right))
+        self._dropped = [p for p in placeholders if p not in used]
+        self._elementwise = all(isinstance(n.op, Elemwise) for n in toposort([left, right]))
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[..., Any],
+        kinds: str = "f",
+        when: Callable[..., bool] | None = None,
+    ) -> Pattern:
+        """Make a pattern by calling a function with placeholders.
+
+        Parameters
+        ----------
+        function : callable
+            Returns the pair (left, right). A parameter's default, a `TensorType`, says that it
+            stands for operands of that rank only.
+        kinds, when
+            As for the class.
+
+        Raises
+        ------
+        RewriteError
+            If the function does not return two expressions, or the right one needs something
+            that the left one does not have.
+        """
+        prototype = TensorType(_PROTOTYPES[kinds[0]], ())
+        placeholders = [
+            (prototype if p.default is p.empty else p.default)(name)
+            for name, p in inspect.signature(function).parameters.items()
+        ]
+        result = function(*placeholders)
+        if not (isinstance(result, tuple) and len(result) == 2 and is_tensor(result[0])):
+            raise RewriteError(
+                f"the pattern {function.__name__} must return (left, right), two expressions, "
+                f"got {result!r}"
+            )
+        left, right = result
+        if not is_tensor(right):
+            right = typed(right, left.type.dtype)
+        unknown = set(_leaves(right)) - set(_leaves(left))
+        if left.owner is None or unknown:
+            raise RewriteError(
+                f"the pattern {function.__name__} can't be used: "
+                + (f"the right side needs {unknown}" if unknown else "the left side is a leaf")
+            )
+        return cls(left, right, placeholders, kinds, when)
+
+    @property
+    def root(self) -> Any:
+        """The op of the expression that is looked for."""
+        node: Any = self.left.owner
+        return node.op
+
+    # ---- matching
+
+    def match(self, out: Variable) -> tuple[Bindings, list[Variable]] | None:
+        """What the placeholders stand for if `out` has the form of the left side.
+
+        Parameters
+        ----------
+        out : Variable
+            A computed variable.
+
+        Returns
+        -------
+        tuple or None
+            The bindings, and the operands of the sum or product at the root that are left over.
+        """
+        for bound, rest in self._match_root(out):
+            operands = [bound[p] for p in self.placeholders if p in bound]
+            if self.when is None or self.when(*operands):
+                return bound, rest
+        return None
+
+    def _match_root(self, out: Variable) -> Iterator[tuple[Bindings, list[Variable]]]:
+        node: Any = out.owner
+        wanted: Any = self.left.owner
+        if not self._fits(wanted, node):
+            return
+        if _associative(node.op):
+            yield from self._choose(wanted.inputs, node.inputs, {}, absorb=False, op=node.op)
+        else:
+            for bound in self._match_operands(wanted, node, {}):
+                yield bound, []
+
+    def _fits(self, wanted: Any, node: Any) -> bool:
+        """Early reject: op, number of operands, dtypes."""
+        if node is None:
+            return False
+        if isinstance(wanted.op, Elemwise):
+            same = isinstance(node.op, Elemwise) and node.op.scalar_op is wanted.op.scalar_op
+        else:
+            same = node.op == wanted.op
+        if not same or not self._accepts(wanted.outputs[0], node.outputs[0]):
+            return False
+        given, needed = len(node.inputs), len(wanted.inputs)
+        return given == needed or (needed < given <= _MAX_OPERANDS and _associative(node.op))
+
+    def _accepts(self, wanted: Variable, v: Variable) -> bool:
+        """Whether `v` has a dtype of the kinds that `wanted` may have."""
+        if not is_tensor(v):
+            return False
+        own = DTYPES[wanted.type.dtype].kind
+        allowed = self.kinds if own in self.kinds else own
+        return DTYPES[v.type.dtype].kind in allowed
+
+    def _match(self, wanted: Variable, v: Variable, bound: Bindings) -> Iterator[Bindings]:
+        if wanted in self._open:
+            before = bound.get(wanted)
+            if before is v:
+                yield bound
+            elif before is None and self._stands_for(wanted, v):
+                yield {**bound, wanted: v}
+        elif isinstance(wanted, Constant):
+            # A longer constant would have a say in the shape of the result.
+            value = constant_value(v) if all(v.type.broadcastable) else None
+            if value is not None and bool(value == wanted.data):
+                yield bound
+        elif self._fits(wanted.owner, v.owner):
+            yield from self._match_operands(wanted.owner, v.owner, bound)
+
+    def _stands_for(self, placeholder: Variable, v: Variable) -> bool:
+        rank = placeholder.type.ndim
+        return self._accepts(placeholder, v) and (not rank or v.type.ndim == rank)
+
+    def _match_operands(self, wanted: Any, node: Any, bound: Bindings) -> Iterator[Bindings]:
+        if _commutative(node.op):
+            chosen = self._choose(wanted.inputs, node.inputs, bound, absorb=True, op=node.op)
+            for found, _ in chosen:
+                yield found
+            return
+        yield from self._match_in_order(wanted.inputs, node.inputs, bound)
+
+    def _match_in_order(
+        self, wanted: Sequence[Variable], given: Sequence[Variable], bound: Bindings
+    ) -> Iterator[Bindings]:
+        if not wanted:
+            yield bound
+            return
+        for found in self._match(wanted[0], given[0], bound):
+            yield from self._match_in_order(wanted[1:], given[1:], found)
+
+    def _choose(
+        self,
+        wanted: Sequence[Variable],
+        given: Sequence[Variable],
+        bound: Bindings,
+        absorb: bool,
+        op: Any,
+    ) -> Iterator[tuple[Bindings, list[Variable]]]:
+        """Match `wanted` with some of `given`; yields the bindings and what is left over.
+
+        With `absorb` nothing may be left over: the last placeholder stands for all that is.
+        """
+        ordered = sorted(wanted, key=lambda w: w in self._open)
+        yield from self._choose_ordered(ordered, list(given), bound, absorb, op)
+
+    def _choose_ordered(
+        self, wanted: list[Variable], given: list[Variable], bound: Bindings, absorb: bool, op: Any
+    ) -> Iterator[tuple[Bindings, list[Variable]]]:
+        if not wanted:
+            if not (absorb and given):
+                yield bound, given
+            return
+        first, others = wanted[0], wanted[1:]
+        if absorb and not others and len(given) > 1:
+            if first in self._open and first not in bound:
+                yield {**bound, first: op(*given)}, []
+            return
+        for i, v in enumerate(given):
+            for found in self._match(first, v, bound):
+                remaining = given[:i] + given[i + 1 :]
+                yield from self._choose_ordered(others, remaining, found, absorb, op)
+
+    # ---- replacing
+
+    def rewrite(self, node: Any, ctx: Any) -> Any:
+        """The replacement for `node`'s output, or None.
+
+        The result has the type and, with `ctx` as witness, the shape of what it replaces.
+        """
+        (out,) = node.outputs
+        found = self.match(out)
+        if found is None:
+            return None
+        bound, rest = found
+        new = self._instance(bound, out.type.dtype)
+        if new is None:
+            return None
+        if rest:
+            new = node.op(new, *rest)
+        if new.type.dtype != out.type.dtype:
+            return None
+        if self._elementwise and self._dropped:
+            new = broadcast_like(new, out, [bound[p] for p in self._dropped], ctx)
+        return new
+
+    def _instance(self, bound: Bindings, dtype: str) -> Any:
+        """The right side with the placeholders filled in."""
+        values: dict[Variable, Any] = {}
+        for leaf in _leaves(self.right):
+            value = bound.get(leaf)
+            if value is None:
+                value = typed(leaf.data, dtype)  # type: ignore[attr-defined]
+            elif value.type.dtype != dtype and is_continuous(value.type.dtype):
+                if not can_cast_safely(value.type.dtype, dtype):
+                    return None
+                value = cast(value, dtype)
+            values[leaf] = value
+        for node in toposort([self.right]):
+            values[node.outputs[0]] = node.op(*(values[v] for v in node.inputs))
+        return values[self.right]
+
+
+def _leaves(x: Variable) -> list[Variable]:
+    return [v for v in ancestors([x]) if v.owner is None]
+
+
+def _commutative(op: Any) -> bool:
+    return isinstance(op, Elemwise) and bool(op.scalar_op.commutative)
+
+
+def _associative(op: Any) -> bool:
+    return _commutative(op) and op.scalar_op.nin < 0 and bool(op.scalar_op.associative)
+
+
+def formula(pattern: Pattern) -> str:
+    """The pattern as text: ``log(1 + x) -> log1p(x)``."""
+    left, right = (pp(side, brackets="needed") for side in (pattern.left, pattern.right))
+    return f"{left} -> {right}"

@@ -1,0 +1,26 @@
+"""The phases, and the files whose rules they run.
+
+The phases on the graph run in the order of :data:`~symc.rewrite.selection.GRAPH_PHASES`; a later
+phase's output is never fed back to an earlier one.
+
+=============  ====================================================================================
+phase          what it does
+=============  ====================================================================================
+``fold``       computes what is constant
+``canonical``  brings expressions to a defined form, in which the later phases look for theirs
+``stable``     replaces what loses precision or overflows by what does not
+``blas``       makes library calls of products and what is added to them
+``specialise`` takes cheaper forms
+=============  ====================================================================================
+
+Importing this module registers the rules.
+"""
+
+from __future__ import annotations
+
+from . import fold
+
+__all__ = ["RULE_FILES"]
+
+RULE_FILES = (fold,)
+"""The modules that define rules, in the order in which they are registered."""
