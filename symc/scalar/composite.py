@@ -13,7 +13,8 @@ from symc.errors import user_message
 from .derive import gradient
 from .evaluate import evaluate
 from .expr import Context, Expr, substitute, walk
-from .op import ScalarOp, as_dtype, cast_expr, render, replay
+from .formal import render, replay
+from .op import ScalarOp, as_dtype, cast_expr
 
 _LONGEST_NAME = 400
 

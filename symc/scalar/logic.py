@@ -6,14 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from symc.dtypes import is_complex
+from symc.dtypes import is_signed
 
 from .expr import OPERATORS, Context, Expr
-from .op import CASTS, BinaryScalarOp, ScalarOp, UnaryScalarOp, register, scalar_op
+from .op import CASTS, REGISTRY, BinaryScalarOp, ScalarOp, UnaryScalarOp, register, scalar_op
 
 
 class LogicalComparison(BinaryScalarOp):
-    """A comparison of two operands; its result is bool."""
+    """A comparison of two operands; its result is bool.
+
+    A uint64 is compared with a signed integer exactly, as in NumPy, although no dtype holds both.
+    """
+
+    def prepare(self, ctx: Context, args: tuple[Any, ...]) -> tuple[Expr, ...] | Expr:
+        """As for :class:`ScalarOp`; uint64 with a signed integer is decided by the sign first."""
+        a, b = args if len(args) == 2 else (None, None)
+        if isinstance(a, Expr) and isinstance(b, Expr):
+            if is_signed(a.dtype) and b.dtype == "uint64":
+                return self._signed_first(a, b)
+            if a.dtype == "uint64" and is_signed(b.dtype):
+                mirrored: Expr = REGISTRY[_MIRRORED[self.name]](b, a)
+                return mirrored
+        return super().prepare(ctx, args)
+
+    def _signed_first(self, a: Expr, b: Expr) -> Expr:
+        negative, unsigned = lt(a, 0), CASTS["uint64"](a)
+        if self.name in ("lt", "le", "neq"):
+            return or_(negative, self(unsigned, b))  # type: ignore[no-any-return]
+        return and_(invert(negative), self(unsigned, b))  # type: ignore[no-any-return]
+
+    def numpy_eval(self, *arrays: Any) -> np.ndarray[Any, Any]:
+        """As for :class:`ScalarOp`; NumPy compares integers of all dtypes exactly."""
+        given = [np.asarray(a) for a in arrays]
+        if {a.dtype.kind for a in given} == {"i", "u"} and len(given) == 2:
+            return np.asarray(self.numpy(*given))
+        return super().numpy_eval(*given)
+
+
+_MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "neq": "neq"}
 
 
 class FixedLogicalComparison(UnaryScalarOp):
@@ -245,8 +275,7 @@ invert = scalar_op(
 
 
 def _switch_grad(g: Any, y: Any, condition: Any, a: Any, b: Any) -> tuple[Any, ...]:
-    zero = g - g if is_complex(g.dtype) else 0
-    return None, switch(condition, g, zero), switch(condition, zero, g)
+    return None, switch(condition, g, 0), switch(condition, 0, g)
 
 
 def _switch_fold(ctx: Context, exprs: tuple[Expr, ...]) -> Expr | None:

@@ -24,9 +24,10 @@ import numpy as np
 from symc.dtypes import DTYPES, is_complex, is_continuous, python_scalar_dtype, upcast
 from symc.errors import DTypeError, user_message
 
-from .ctext import Templates, c_literal, fill, pick, wrap_small
+from .ctext import Templates, fill, pick, wrap_small
 from .derive import gradient
-from .expr import Context, Expr, walk
+from .expr import Context, Expr
+from .formal import render, replay
 from .typerules import RULES, Rule
 
 REGISTRY: dict[str, ScalarOp] = {}
@@ -215,10 +216,11 @@ class ScalarOp:
         """
         self.check_arity(len(exprs))
         dtypes, found = self.signature(*[e.dtype for e in exprs])
-        if found != out:
-            worked = DTYPES[out].compute if not self.moves else out
-            natural = found if self.moves else DTYPES[found].compute
-            dtypes = tuple(worked if d == natural else d for d in dtypes)
+        if found == out:
+            return ctx.call(self, exprs)
+        worked = DTYPES[out].compute if not self.moves else out
+        natural = found if self.moves else DTYPES[found].compute
+        dtypes = tuple(worked if d == natural else d for d in dtypes)
         typed = self._typed(ctx, tuple(exprs), dtypes, out)
         if isinstance(typed, tuple):
             typed = intern_call(ctx, self, typed, out)
@@ -587,46 +589,3 @@ def _as_exprs(ctx: Context, args: tuple[Any, ...], op: ScalarOp) -> tuple[Expr, 
 
 def _number(ctx: Context, value: Any, common: str | None) -> Expr:
     return ctx.const(value, python_scalar_dtype(value, common, policy="weak"))
-
-
-# ------------------------------------------------------------------ expressions of args
-
-
-def replay(roots: Sequence[Expr], values: Sequence[Any]) -> list[Any]:
-    """Rebuild expressions over ``arg`` leaves from other symbolic values.
-
-    Parameters
-    ----------
-    roots : sequence of Expr
-        Their leaves are constants and ``arg`` nodes.
-    values : sequence of symbolic
-        What stands for each ``arg``: tensor variables, or expressions of another context.
-
-    Returns
-    -------
-    list
-        Values of the kind of `values`, built by calling the ops; constants keep their dtype.
-    """
-    done: dict[Expr, Any] = {}
-    for node in walk(roots):
-        if node.kind == "arg":
-            done[node] = values[node.payload]
-        elif node.kind == "const":
-            done[node] = node.payload
-        else:
-            done[node] = node.op(*[done[a] for a in node.args])
-    return [done[root] for root in roots]
-
-
-def render(root: Expr, operands: Sequence[str], target: str = "c") -> str:
-    """C or CUDA text of an expression over ``arg`` leaves, as one nested expression."""
-    texts: dict[Expr, str] = {}
-    for node in walk([root]):
-        if node.kind == "arg":
-            texts[node] = operands[node.payload]
-        elif node.kind == "const":
-            texts[node] = c_literal(node.payload, node.dtype)
-        else:
-            give = node.op.c_text if target == "c" else node.op.cuda_text
-            texts[node] = f"({give(node.args[-1].dtype, [texts[a] for a in node.args])})"
-    return texts[root]

@@ -11,7 +11,8 @@ import symc.scalar
 from symc.dtypes import DTYPES
 from symc.errors import DTypeError
 from symc.scalar.expr import Context
-from symc.scalar.op import REGISTRY, render
+from symc.scalar.formal import render
+from symc.scalar.op import REGISTRY
 
 INCLUDE = Path(symc.scalar.__file__).parent / "include"
 FLAGS = (

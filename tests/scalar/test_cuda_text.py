@@ -6,7 +6,8 @@ import subprocess
 import pytest
 
 from symc.dtypes import DTYPES
-from symc.scalar.op import REGISTRY, render
+from symc.scalar.formal import render
+from symc.scalar.op import REGISTRY
 from tests.scalar.cunit import INCLUDE, accepts, arity, expression
 
 TYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")

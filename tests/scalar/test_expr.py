@@ -11,9 +11,10 @@ from symc.scalar.arith import add, maximum, minimum, mul, neg, sub
 from symc.scalar.derive import gradient
 from symc.scalar.evaluate import evaluate
 from symc.scalar.expr import Context, leaves, substitute, walk
+from symc.scalar.formal import render, replay
 from symc.scalar.logic import eq, identity, inclosedrange, isnan, lt, neq, second, switch
 from symc.scalar.math import exp, log, tanh
-from symc.scalar.op import REGISTRY, by_name, render, replay
+from symc.scalar.op import REGISTRY, by_name
 
 
 def test_equal_expressions_are_one_object():

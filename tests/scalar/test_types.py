@@ -209,3 +209,28 @@ def test_records_are_complete(name):
     assert type(op).__doc__
     assert op.cost >= 0
     assert op.inverse_of is None or REGISTRY[op.inverse_of].inverse_of in (name, None)
+
+
+def test_signed_and_unsigned_integers_compare_exactly():
+    signed = np.array([-1, 0, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)])
+    unsigned = np.array([0, 1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1], np.uint64)
+    ctx = Context()
+    a, b = ctx.arg(0, "int64"), ctx.arg(1, "uint64")
+    feed = {a: signed[:, None], b: unsigned[None, :]}
+    exact = signed.astype(object)[:, None], unsigned.astype(object)[None, :]
+    for name, python in [
+        ("lt", lambda x, y: x < y),
+        ("le", lambda x, y: x <= y),
+        ("gt", lambda x, y: x > y),
+        ("ge", lambda x, y: x >= y),
+        ("eq", lambda x, y: x == y),
+        ("neq", lambda x, y: x != y),
+    ]:
+        op = REGISTRY[name]
+        expected = python(*exact).astype(bool)
+        np.testing.assert_array_equal(evaluate([op(a, b)], feed)[0], expected)
+        np.testing.assert_array_equal(evaluate([op(b, a)], feed)[0], python(*exact[::-1]))
+        typed = op.typed_call(ctx, [a, b], "bool")
+        np.testing.assert_array_equal(evaluate([typed], feed)[0], expected)
+        np.testing.assert_array_equal(op.numpy_eval(*feed.values()), expected)
+        assert op.out_dtype("int64", "uint64") == "bool"
