@@ -7,6 +7,7 @@ iterations shows. Whole programs are interpreted by :mod:`symc.loop.run`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
@@ -87,7 +88,8 @@ def run_kernel(kernel: Kernel, arrays: Arrays, sizes: Sizes, block: int = 7) -> 
     """
     extents = {a.key: size_value(a.extent, lambda leaf: sizes(leaf.payload)) for a in kernel.axes}
     _check_indices(kernel, arrays, sizes, extents)
-    points = np.indices([extents[a.key] for a in kernel.outer]).reshape(len(kernel.outer), -1)
+    lengths = [extents[a.key] for a in kernel.outer]
+    points = np.indices(lengths).reshape(len(lengths), math.prod(lengths))
     for first in range(0, points.shape[1], block):
         _KernelBlock(kernel, arrays, sizes, extents, points[:, first : first + block]).run()
 

@@ -38,7 +38,8 @@ class Buffer:
     position : int
         Which input, shared container, constant or output it is.
     contiguous : bool
-        True where the storage is known to be C-contiguous.
+        True where the storage is known to be C-contiguous. For an input or a shared container it
+        is a demand on the call path: storage that is not contiguous is replaced by a copy first.
     base : int or None
         For a view, the buffer that owns the storage.
     slot : int or None

@@ -177,7 +177,7 @@ class Fuser:
                     self._join(lower, upper, source)
 
     def _join(self, lower: Cluster, upper: Cluster, source: Value) -> None:
-        if len(lower.axes) != len(upper.axes) or not lower.axes:
+        if len(lower.axes) != len(upper.axes):
             return
         for value in lower.members:
             for reader, _ in self.readers.get(value, ()):

@@ -51,6 +51,7 @@ def lower(
     updates: Iterable[tuple[int, Variable]] = (),
     facts: Facts | None = None,
     *,
+    mutable: Sequence[bool] = (),
     fuse: bool = True,
     inplace: bool = True,
 ) -> Program:
@@ -69,6 +70,9 @@ def lower(
     facts : Facts, optional
         Sizes of the graph's variables, with the assumptions made so far (they become guards). By
         default new ones, without an oracle.
+    mutable : sequence of bool
+        Per input whether its storage may be overwritten: a permission, of which no use is made
+        yet.
     fuse, inplace : bool
         False switches the pass off: one kernel per value; no memory is shared or overwritten.
 
@@ -81,6 +85,7 @@ def lower(
     ShapeError
         If shapes can't be broadcast in any call (or in the one that the facts' oracle knows).
     """
+    del mutable
     known = Facts([*inputs, *shared]) if facts is None else facts
     work = _Lowering(inputs, shared, known, fuse)
     work.run(outputs, list(updates))
@@ -140,7 +145,8 @@ class _Lowering:
         if value.form == "given":
             return self.buffers[self._key(value.variable)]  # type: ignore[arg-type]
         if value.form == "const":
-            made = self._new_buffer(value, value.dtype, "const", data=value.data)
+            count = sum(b.kind == "const" for b in self.program.buffers)
+            made = self._new_buffer(value, value.dtype, "const", data=value.data, position=count)
             made.shape, made.name = value.shape, getattr(value.variable, "name", None)
             return made.id
         key = (value.variable, ())
