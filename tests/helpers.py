@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+import symc.ops.methods  # noqa: F401 - gives variables their operators
+from symc.array.type import TensorType
 from symc.graph.node import Constant, SharedVariable, Variable
 from symc.graph.op import run_perform
 from symc.graph.special import DisconnectedType
 from symc.graph.walk import toposort
+from symc.ops.reduce import Sum
 
 
 def evaluate(outputs: Any, inputs: Sequence[Variable] = (), values: Sequence[Any] = ()) -> Any:
@@ -74,9 +77,6 @@ def check_gradient(
     wrt : sequence of int, optional
         Which arguments are differentiated; by default those of dtype float64.
     """
-    from symc.array.type import TensorType
-    from symc.ops.reduce import Sum
-
     arrays = [np.asarray(p) for p in points]
     inputs = [TensorType(a.dtype, (False,) * a.ndim)() for a in arrays]
     out = build(*inputs)

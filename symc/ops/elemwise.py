@@ -358,35 +358,38 @@ def _broadcast_fails(arrays: Sequence[Any]) -> bool:
 def _unbroadcast_axes(i: int, inputs: Sequence[Any]) -> list[int]:
     """Axes along which operand `i` has the length of the result, whatever the lengths are."""
     x = inputs[i]
-    origin = None
+    origins = None
     proved = []
     for axis, fixed in enumerate(x.type.broadcastable):
         others = [v for v in inputs if v is not x and not v.type.broadcastable[axis]]
         if not fixed and others:
-            origin = origin or _shape_origin(x)
-            others = [v for v in others if _shape_origin(v) is not origin]
+            origins = origins or _shape_origins(x)
+            others = [v for v in others if _shape_origins(v) != origins]
         if not fixed and not others:
             proved.append(axis)
     return proved
 
 
-def _shape_origin(v: Any) -> Any:
-    """A variable of the same shape, found by walking up through elementwise ops.
+def _shape_origins(v: Any) -> frozenset[Any]:
+    """Variables that, broadcast against each other, have the shape of `v`.
 
-    The walk is short: what is missed here is found by the compiler.
+    They are found by walking up through elementwise ops. The walk is short: what is missed here
+    is found by the compiler.
     """
+    pattern = v.type.broadcastable
+    pending, origins = [v], set()
     for _ in range(_PROOF_STEPS):
-        node = v.owner
-        if node is None or not isinstance(node.op, Elemwise):
-            return v
-        shaped = {u for u in node.inputs if not all(u.type.broadcastable)}
-        if len(shaped) != 1:
-            return v
-        (only,) = shaped
-        if only.type.broadcastable != v.type.broadcastable:
-            return v
-        v = only
-    return v
+        if not pending:
+            break
+        u = pending.pop()
+        node = u.owner
+        operands = node.inputs if node is not None and isinstance(node.op, Elemwise) else ()
+        shaped = [w for w in operands if not all(w.type.broadcastable)]
+        if shaped and all(w.type.broadcastable == pattern for w in shaped):
+            pending.extend(shaped)
+        else:
+            origins.add(u)
+    return frozenset(origins.union(pending))
 
 
 # ---------------------------------------------------------------------------------------------

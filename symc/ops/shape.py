@@ -225,6 +225,9 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> Any:
     sizes = as_size_vector(newshape, "the new shape")
     if ndim is None:
         ndim = get_vector_length(sizes)
+    elif known_lengths(sizes) == (None,):
+        # The compiler has to know how many lengths there are.
+        sizes = specify_shape(sizes, (int(ndim),))
     return Reshape(int(ndim))(x, sizes)
 
 
