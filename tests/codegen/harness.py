@@ -16,7 +16,12 @@ from symc.codegen.cstyle import print_nest
 from symc.loop.evaluate import size_value
 
 PACKAGE = Path(symc.__file__).parent
-INCLUDES = [PACKAGE / "codegen" / "include", PACKAGE / "scalar" / "include", PACKAGE / "runtime" / "csrc", Path(__file__).parent]
+INCLUDES = [
+    PACKAGE / "codegen" / "include",
+    PACKAGE / "scalar" / "include",
+    PACKAGE / "runtime" / "csrc",
+    Path(__file__).parent,
+]
 FLAGS = [
     "-std=gnu11",
     "-ffp-contract=off",

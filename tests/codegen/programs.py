@@ -94,8 +94,9 @@ class Compiled:
         consts = sorted((b for b in p.buffers if b.kind == "const"), key=lambda b: b.position)
         given = [*inputs, *shared, *[b.data for b in consts]]
         values = (SyValue * max(1, len(given)))(*[self._value(a) for a in given])
-        fresh = [(k, b) for (k, b), (_, how) in zip(p.updates, self.source.updates)
-                 if how != "inplace"]
+        fresh = [
+            (k, b) for (k, b), (_, how) in zip(p.updates, self.source.updates) if how != "inplace"
+        ]
         results = [*p.outputs, *[b for _, b in fresh]]
         hows = [h for h, _ in self.source.outputs]
         hows += [h for _, h in self.source.updates if h != "inplace"]
@@ -106,8 +107,13 @@ class Compiled:
         slot_bytes = (ctypes.c_int64 * max(1, len(p.slots)))()
         offsets = (ctypes.c_int64 * max(1, len(p.slots)))()
         call = SyCall(threads=threads)
-        for field, store in (("in_", values), ("out", out), ("size", sizes),
-                             ("slot_bytes", slot_bytes), ("slot_offset", offsets)):
+        for field, store in (
+            ("in_", values),
+            ("out", out),
+            ("size", sizes),
+            ("slot_bytes", slot_bytes),
+            ("slot_offset", offsets),
+        ):
             setattr(call, field, ctypes.cast(store, ctypes.c_void_p))
         arrays = {}
 
