@@ -171,9 +171,6 @@ def close(
             continue
         copy = variable.type.make_variable(variable.name)
         copy.tag = variable.tag
-        static = getattr(variable, "static_shape", None)
-        if static is not None:
-            copy.static_shape = static
         collector.memo[variable] = copy
         inputs.append(copy)
     copied = [collector.copy(o) for o in outputs]

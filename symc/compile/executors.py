@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..config import config
-from ..errors import CompileError, SymcError
+from ..errors import CompileError, ShapeError, SymcError, user_message
 from ..graph.graph import Graph
-from ..graph.node import Apply, Variable
+from ..graph.node import Variable
+from ..graph.text import DebugprintInfo
+from ..graph.trace import user_line
 from ..lower.facts import Facts
 from ..rewrite.engine import Optimized, optimize
 from ..runtime import native_available, notice_once
@@ -42,7 +44,24 @@ class Executor:
         self.borrow = [o.borrow for o in maker.outs]
         self.borrow += [False] * (len(self.closed.outputs) - len(self.borrow))
         self.containers = [v.container for v in self.closed.shared]
+        self.declared = [getattr(s.variable, "static_shape", None) for s in maker.explicit]
         self.optimized: Optimized
+
+    def check_declared(self, inputs: Sequence[Any]) -> None:
+        """Raise a ShapeError if an input has another length than was declared for it."""
+        for variable, lengths, value in zip(
+            self.closed.inputs, self.declared, inputs, strict=True
+        ):
+            for axis, length in enumerate(lengths or ()):
+                if length is not None and value.shape[axis] != length:
+                    raise ShapeError(
+                        user_message(
+                            f"the argument {variable} has another length than was declared",
+                            got=f"shape {value.shape}",
+                            expected=f"{length} along axis {axis}",
+                            where=user_line(variable) or None,
+                        )
+                    )
 
     @property
     def roots(self) -> list[Variable]:
@@ -83,6 +102,7 @@ class NumpyExecutor(Executor):
         self.first: Callable[[list[Any]], list[Any]] = self._run
 
     def _run(self, inputs: Sequence[Any]) -> list[Any]:
+        self.check_declared(inputs)
         shared = [c.get_value(borrow=True) for c in self.containers]
         outputs, updates = self.program(inputs, shared)
         for (position, _), value in zip(self.closed.updates, updates, strict=True):
@@ -94,10 +114,9 @@ class NumpyExecutor(Executor):
         """The rewritten graph."""
         return Graph([*self.closed.inputs, *self.closed.shared], self.optimized.outputs)
 
-    def debugprint_info(self, name: str | None) -> Any:
+    def debugprint_info(self) -> DebugprintInfo:
         """Outputs and order, for `debugprint`."""
-        del name
-        return self.optimized.outputs, self.program.order, {}
+        return DebugprintInfo(self.optimized.outputs, self.program.order)
 
 
 class NativeExecutor(Executor):
@@ -116,6 +135,7 @@ class NativeExecutor(Executor):
 
     def _make(self, oracle: Any) -> Any:
         facts = Facts([*self.closed.inputs, *self.closed.shared], oracle)
+        self._assume_declared(facts)
         optimized = self.optimize(facts)
         outputs = expanded(optimized.outputs)
         variant = NativeVariant(self.closed, outputs, facts, self.mode)
@@ -124,8 +144,16 @@ class NativeExecutor(Executor):
         self.variants.append(variant)
         return variant.program
 
+    def _assume_declared(self, facts: Facts) -> None:
+        """Lengths that the user declared become guards, so that a wrong one is noticed."""
+        for variable, lengths in zip(self.closed.inputs, self.declared, strict=True):
+            for axis, length in enumerate(lengths or ()):
+                if length is not None:
+                    facts.assume(facts.shape(variable)[axis], facts.ctx.integer(length))
+
     def another(self, inputs: Sequence[Any]) -> Any:
         """Compile for the lengths of these inputs and of the shared values."""
+        self.check_declared(inputs)
         values = dict(zip(self.closed.inputs, inputs, strict=True))
         for copy, container in zip(self.closed.shared, self.containers, strict=True):
             values[copy] = container.get_value(borrow=True)
@@ -146,9 +174,8 @@ class NativeExecutor(Executor):
         """The graph of the main variant's program (D8)."""
         return self.main.fgraph
 
-    def debugprint_info(self, name: str | None) -> Any:
+    def debugprint_info(self) -> DebugprintInfo:
         """Outputs, order and notes of the main variant, for `debugprint`."""
-        del name
         return self.main.debugprint_info()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config import config
 from ..errors import ArgumentError, SymcError, UnusedInputError, user_message
-from ..graph.node import SharedVariable, Variable
+from ..graph.node import SharedVariable, Variable, set_eval_hook
 from ..graph.trace import user_line
 from ..graph.walk import graph_inputs
 from .collect import Closed, close, update_pairs
@@ -383,7 +383,7 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
 
     def debugprint_info(self) -> Any:
         """What `debugprint` shows of this function."""
-        return self.maker.executor.debugprint_info(self.name)
+        return self.maker.executor.debugprint_info()
 
     def __repr__(self) -> str:
         return f"<symc function {self.name or ''}({', '.join(map(str, self._positions))})>"
@@ -509,3 +509,29 @@ def function(
         name=name,
         on_unused_input=on_unused_input,
     ).create()
+
+
+def explain(f: Function) -> str:
+    """Say which rewrite rules fired while a function was compiled.
+
+    Returns
+    -------
+    str
+        One line per firing, in order: phase, rule, op, and the user's line.
+
+    Examples
+    --------
+    >>> import symc, symc.tensor as T
+    >>> x = T.dscalar("x")
+    >>> "log_of_one_plus" in symc.explain(symc.function([x], T.log(1 + x)))
+    True
+    """
+    return "\n".join(str(firing) for firing in f.maker.executor.optimized.firings)
+
+
+def _function_of(inputs: tuple[Variable, ...], output: Variable) -> Function:
+    """What `Variable.eval` calls."""
+    return function(list(inputs), output, on_unused_input="ignore")
+
+
+set_eval_hook(_function_of)

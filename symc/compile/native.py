@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..codegen.program_c import ProgramSource, program_source
 from ..dtypes import DTYPES
+from ..graph.graph import Graph
 from ..graph.node import Apply, Variable
+from ..graph.text import DebugprintInfo
 from ..loop.program import Buffer, Program
 from ..lower.facts import Facts
 from ..lower.lower import lower
 from ..runtime import compile_library, load_blas, native_program
 from .collect import Closed
 from .explain import check_error, index_error, node_error
+from .program_graph import ProgramGraph
 
 # Error codes of symc_abi.h.
 _CHECK, _INDEX, _PYTHON, _MEMORY, _VALUE = range(1, 6)
@@ -49,6 +53,7 @@ class NativeVariant:
     ) -> None:
         count = len(closed.outputs)
         positions = [position for position, _ in closed.updates]
+        self.closed = closed
         self.outputs = list(outputs)
         self.lowered = lower(
             closed.inputs,
@@ -68,6 +73,20 @@ class NativeVariant:
             levels={u.name: u.level for u in source.units},
         )
         self.program = native_program(path, **description(self.lowered, source, closed), info=self)
+
+    @cached_property
+    def shown(self) -> ProgramGraph:
+        """The program as a graph."""
+        return ProgramGraph(self.lowered, self.closed.inputs, self.closed.shared)
+
+    @property
+    def fgraph(self) -> Graph:
+        """The program as a read-only graph (D8)."""
+        return self.shown.graph()
+
+    def debugprint_info(self) -> DebugprintInfo:
+        """What `debugprint` shows."""
+        return self.shown.info()
 
     def explain(self, record: Any, inputs: Any, cause: Any) -> Exception:
         """The exception for a failed call.
@@ -157,7 +176,7 @@ def _flags(buffer: Buffer, program: Program) -> str:
 
 def _input(buffer: Buffer, variable: Variable) -> tuple[Any, ...]:
     dtype, rank = _dtype_and_rank(buffer)
-    return dtype, rank, _pattern(buffer) if dtype else (), ""
+    return dtype, rank, tuple(variable.type.broadcastable) if dtype else (), ""
 
 
 def _how(buffer: Buffer) -> str:
