@@ -17,7 +17,7 @@ from ..config import config
 from ..errors import CompileError, user_message
 from . import native
 from .store import Entry, digest_of, store
-from .toolchain import CompilerInfo, find_compiler, run_compilers
+from .toolchain import CompilerFailedError, CompilerInfo, find_compiler, run_compilers
 
 __all__ = [
     "cache_dir",
@@ -117,10 +117,12 @@ def _compile(
                 objects = [f"{name}.o" for name in sources]
                 run_compilers([[found.path, *options, *objects, *link, *libraries]], directory)
             return Path(directory, f"library{_LIBRARY}").read_bytes()
-        except CompileError as problem:
-            if len(problem.args) != 2:
-                raise
-            raise _with_report(key, problem.args[1], sources) from None
+        except CompilerFailedError as refusal:
+            raise _with_report(key, refusal.args[0], sources) from None
+        except OSError as problem:
+            raise CompileError(
+                user_message("the compiler's result can't be read", got=str(problem))
+            ) from problem
 
 
 def _write_texts(directory: Path, texts: Mapping[str, str]) -> None:

@@ -18,6 +18,7 @@ from ..errors import CacheError, CompileError, CompilerMissing, user_message
 from .store import digest_of, store
 
 __all__ = [
+    "CompilerFailedError",
     "CompilerInfo",
     "compiler",
     "cores",
@@ -76,6 +77,10 @@ class CompilerInfo:
     flags: tuple[str, ...]
     features: str
     identity: str
+
+
+class CompilerFailedError(CompileError):
+    """The compiler has run and failed; its only argument is what the compiler said."""
 
 
 _lock = threading.Lock()
@@ -226,8 +231,8 @@ def run_compilers(commands: Sequence[Sequence[str]], directory: Path) -> None:
     ------
     CompilerMissing
         If a program can't be started.
-    CompileError
-        If one fails; the second argument is its error text.
+    CompilerFailedError
+        If one fails.
     """
     waiting = list(enumerate(commands))
     running: list[tuple[int, subprocess.Popen[bytes]]] = []
@@ -249,7 +254,7 @@ def run_compilers(commands: Sequence[Sequence[str]], directory: Path) -> None:
             process.wait()
     if failed is not None:
         text = Path(directory, f"error{failed}.txt").read_text("utf-8", "replace")
-        raise CompileError("the C compiler failed", text)
+        raise CompilerFailedError(text)
 
 
 def _start(command: Sequence[str], directory: Path, number: int) -> subprocess.Popen[bytes]:

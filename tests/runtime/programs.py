@@ -88,10 +88,10 @@ class PlainFunction(FunctionBase):
         return self.another(args)
 
     def _explain(self, program: Any, record: Any, args: Any, cause: Any) -> Exception:
-        return Failure(program.info, record, args, cause)
+        return FailureError(program.info, record, args, cause)
 
 
-class Failure(Exception):
+class FailureError(Exception):
     """What `PlainFunction` raises: notes of the program, record, inputs, cause."""
 
     @property

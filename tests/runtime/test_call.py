@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+
+from symc.runtime import memory_info
 from tests.runtime.programs import (
     AFFINE,
     HEAD,
@@ -16,13 +18,11 @@ from tests.runtime.programs import (
     TRANSPOSE,
     VECTOR_IN,
     VECTOR_OUT,
-    Failure,
+    FailureError,
     PlainFunction,
     function,
     program,
 )
-
-from symc.runtime import memory_info
 
 pytestmark = pytest.mark.usefixtures("needs_native")
 
@@ -220,14 +220,14 @@ def test_results_as_dict():
 
 def test_no_outputs_give_an_empty_list():
     text = HEAD + (
-        "int symc_prologue(sy_call *c) { return SY_OK; } int symc_body(sy_call *c) { return SY_OK; }"
+        "int symc_prologue(sy_call *c) { return SY_OK; }int symc_body(sy_call *c) { return SY_OK; }"
     )
     assert function(text, "list")() == []
     with pytest.raises(SystemError, match="0 outputs"):
         function(text, "single")()
 
 
-# -- guards and variants -------------------------------------------------------------------------
+# -- guards and variants ----------------------------------------------------------------------
 
 ONLY_LENGTH = (
     HEAD
@@ -293,7 +293,7 @@ def test_variants_are_checked():
         f.add_variant(3)
 
 
-# -- errors ----------------------------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------------------
 
 FAILS = (
     HEAD
@@ -321,9 +321,7 @@ int symc_body(sy_call *c) {
 
 @pytest.fixture
 def fails():
-    return function(
-        FAILS, inputs=[VECTOR_IN], outputs=[VECTOR_OUT], slots=[(0, 0)], info="notes"
-    )
+    return function(FAILS, inputs=[VECTOR_IN], outputs=[VECTOR_OUT], slots=[(0, 0)], info="notes")
 
 
 def test_error_records_reach_the_caller(fails):
@@ -333,7 +331,7 @@ def test_error_records_reach_the_caller(fails):
         (2, (5, -1, (0,) * 8)),
     ]:
         x = np.zeros(n)
-        with pytest.raises(Failure) as caught:
+        with pytest.raises(FailureError) as caught:
             fails(x)
         assert caught.value.record == expected
         assert caught.value.args[0] == "notes"
@@ -362,7 +360,7 @@ def test_an_explanation_must_be_an_exception(fails, monkeypatch):
         fails(np.zeros(5))
 
 
-# -- results that overstay ---------------------------------------------------------------------------
+# -- results that overstay --------------------------------------------------------------------
 
 
 def test_results_can_be_resized_and_outlive_the_function(affine):
@@ -487,7 +485,9 @@ def test_a_written_input_must_be_writeable():
 
 
 def test_constants_follow_the_inputs():
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 int symc_prologue(sy_call *c) { c->out[0].n[0] = c->in[0].n[0]; return SY_OK; }
 int symc_body(sy_call *c) {
   for (int64_t i = 0; i < c->in[0].n[0]; i++)
@@ -496,13 +496,14 @@ int symc_body(sy_call *c) {
   return SY_OK;
 }
 """
+    )
     f = function(text, inputs=[VECTOR_IN], outputs=[VECTOR_OUT], constants=[np.arange(3.0)])
     assert f(np.ones(3)).tolist() == [1, 2, 3]
     with pytest.raises(ValueError, match="contiguous"):
         function(text, inputs=[VECTOR_IN], outputs=[VECTOR_OUT], constants=[np.arange(6.0)[::2]])
 
 
-# -- the arena --------------------------------------------------------------------------------------
+# -- the arena --------------------------------------------------------------------------------
 
 SLOTS = (
     HEAD
@@ -564,7 +565,7 @@ def test_slots_share_memory_when_they_can():
     assert f.variants[0].layouts()[0][0] == 192
 
 
-# -- descriptions ----------------------------------------------------------------------------------
+# -- descriptions -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
