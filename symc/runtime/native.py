@@ -10,19 +10,18 @@ __all__ = ["ABI_VERSION", "callpath", "problem"]
 #: The version of ``csrc/symc_abi.h`` that this release of symc generates programs for.
 ABI_VERSION = 1
 
+#: The extension module, or None; then `problem` says why.
+callpath: Any = None
+problem = ""
 
-def _load() -> tuple[Any, str]:
-    """The extension, or None and what is wrong with it."""
-    try:
-        module: Any = importlib.import_module("symc.runtime._callpath")
-    except ImportError as reason:
-        return None, f"the extension symc.runtime._callpath can't be imported: {reason}"
-    if module.abi_version != ABI_VERSION:
-        return None, (
+try:
+    callpath = importlib.import_module("symc.runtime._callpath")
+except ImportError as reason:
+    problem = f"the extension symc.runtime._callpath can't be imported: {reason}"
+else:
+    if callpath.abi_version != ABI_VERSION:
+        problem = (
             f"the extension symc.runtime._callpath is of another release (ABI version "
-            f"{module.abi_version}, needed {ABI_VERSION}); install symc again"
+            f"{callpath.abi_version}, needed {ABI_VERSION}); install symc again"
         )
-    return module, ""
-
-
-callpath, problem = _load()
+        callpath = None
