@@ -33,9 +33,8 @@ def gradient(y: Expr, wrt: Sequence[Expr], g: Any = None) -> list[Expr | None]:
     ValueError
         If a path leads through a derivative that is not implemented.
     """
-    ctx = y.ctx
-    seed = ctx.const(1, y.dtype) if g is None else g if isinstance(g, Expr) else None
-    grads: dict[Expr, Any] = {y: ctx.const(g, y.dtype) if seed is None else seed}
+    seed = g if isinstance(g, Expr) else y.ctx.const(1 if g is None else g, y.dtype)
+    grads: dict[Expr, Expr] = {y: seed}
     below = walk([y])
     active = _between(below, wrt)
     for node in reversed(below):

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from symc.config import config
 from symc.dtypes import DTYPES, is_complex, is_continuous, python_scalar_dtype, upcast
 from symc.errors import DTypeError, user_message
 
@@ -32,6 +33,9 @@ from .typerules import RULES, Rule
 
 REGISTRY: dict[str, ScalarOp] = {}
 """All named scalar ops. Append-only: its length is the version of the set."""
+
+
+_MAX_SIGNATURES = 512  # kept per op; more can only come from calls with very many operands
 
 
 class UndefinedDerivative:
@@ -157,6 +161,7 @@ class ScalarOp:
         self.range = range
         self.cost = cost
         self.doc = doc
+        self._signatures: dict[tuple[Any, ...], tuple[tuple[str, ...], str]] = {}
 
     def __repr__(self) -> str:
         return self.name
@@ -260,13 +265,18 @@ class ScalarOp:
         DTypeError
             If a dtype is not accepted.
         """
-        operands, out = self.rule(dtypes)
-        for dtype in operands:
-            if DTYPES[dtype].kind not in self.kinds:
+        key = (dtypes, config.cast_policy, config.floatX)
+        found = self._signatures.get(key)
+        if found is None:
+            operands, out = self.rule(dtypes)
+            if any(DTYPES[dtype].kind not in self.kinds for dtype in operands):
                 raise DTypeError(self._refusal(dtypes))
-        if not self.moves:
-            operands = tuple(DTYPES[d].compute for d in operands)
-        return operands, out
+            if not self.moves:
+                operands = tuple(DTYPES[d].compute for d in operands)
+            found = operands, out
+            if len(self._signatures) < _MAX_SIGNATURES:
+                self._signatures[key] = found
+        return found
 
     def _refusal(self, dtypes: tuple[str, ...]) -> str:
         names = {"b": "bool", "i": "signed", "u": "unsigned", "f": "float", "c": "complex"}
