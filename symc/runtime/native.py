@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 __all__ = ["ABI_VERSION", "callpath", "problem"]
@@ -15,13 +14,14 @@ callpath: Any = None
 problem = ""
 
 try:
-    callpath = importlib.import_module("symc.runtime._callpath")
+    from . import _callpath  # type: ignore[attr-defined]
 except ImportError as reason:
     problem = f"the extension symc.runtime._callpath can't be imported: {reason}"
 else:
-    if callpath.abi_version != ABI_VERSION:
+    if _callpath.abi_version == ABI_VERSION:
+        callpath = _callpath
+    else:
         problem = (
             f"the extension symc.runtime._callpath is of another release (ABI version "
-            f"{callpath.abi_version}, needed {ABI_VERSION}); install symc again"
+            f"{_callpath.abi_version}, needed {ABI_VERSION}); install symc again"
         )
-        callpath = None
