@@ -14,7 +14,7 @@ callpath: Any = None
 problem = ""
 
 try:
-    from . import _callpath  # type: ignore[attr-defined]
+    import symc.runtime._callpath as _callpath  # type: ignore[import-not-found]
 except ImportError as reason:
     problem = f"the extension symc.runtime._callpath can't be imported: {reason}"
 else:
