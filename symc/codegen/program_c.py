@@ -76,7 +76,7 @@ class ProgramSource:
 
 
 def program_source(
-    program: Program, *, name: str = "symc", target: Target = DEFAULT
+    program: Program, *, name: str = "symc", target: Target = DEFAULT, versioned: bool = True
 ) -> ProgramSource:
     """Print a program.
 
@@ -88,6 +88,8 @@ def program_source(
         Prefix of the exported functions, ``<name>_prologue`` and ``<name>_body``.
     target : Target
         The machine to schedule for.
+    versioned : bool
+        Whether to export the version of the ABI; one unit of a library does.
     """
     body = Body(program, name, target)
     body.run()
@@ -96,7 +98,7 @@ def program_source(
     text = "".join(
         [
             _HEAD,
-            "const int symc_abi_version = SY_ABI_VERSION;\n\n",
+            "const int symc_abi_version = SY_ABI_VERSION;\n\n" if versioned else "",
             "\n".join(kernels),
             "\n",
             _prologue_text(program, body, name),

@@ -8,8 +8,9 @@ lengths that were seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from ..graph.trace import user_line
 from ..lower.facts import Facts
 from ..rewrite.engine import Optimized, optimize
 from ..runtime import native_available, notice_once
+from .batch import compile_variant, not_batched
 from .collect import Closed
 from .explain import node_error
 from .expand import expanded
@@ -30,12 +32,8 @@ from .numpy_program import NumpyProgram
 
 
 class Executor:
-    """Common parts: the closed graph, its containers, the first variant.
+    """Common parts: the closed graph and its containers.
 
-    Attributes
-    ----------
-    first : object
-        The variant made when the function is.
     """
 
     def __init__(self, maker: Any) -> None:
@@ -75,6 +73,10 @@ class Executor:
     def free(self) -> None:
         """Give memory back that is kept between calls."""
 
+    def attach(self, function: Any) -> None:
+        """Give `function` the variants that there are."""
+        raise NotImplementedError
+
     def another(self, inputs: Sequence[Any]) -> Any:
         """A variant for inputs that all others have refused."""
         raise NotImplementedError
@@ -99,7 +101,10 @@ class NumpyExecutor(Executor):
             self.borrow,
             node_error,
         )
-        self.first: Callable[[list[Any]], list[Any]] = self._run
+
+    def attach(self, function: Any) -> None:
+        """Have `function` run this."""
+        function.add_variant(self._run)
 
     def _run(self, inputs: Sequence[Any]) -> list[Any]:
         self.check_declared(inputs)
@@ -126,14 +131,15 @@ class NativeExecutor(Executor):
         super().__init__(maker)
         self.name = maker.name
         self.variants: list[NativeVariant] = []
-        self.first = self._make(None)
+        self.functions: WeakSet[Any] = WeakSet()
+        compile_variant(self._make(None), self._ready)
 
     @property
     def main(self) -> NativeVariant:
         """The variant that assumes equal lengths."""
         return self.variants[0]
 
-    def _make(self, oracle: Any) -> Any:
+    def _make(self, oracle: Any) -> NativeVariant:
         facts = Facts([*self.closed.inputs, *self.closed.shared], oracle)
         self._assume_declared(facts)
         optimized = self.optimize(facts)
@@ -142,7 +148,18 @@ class NativeExecutor(Executor):
         if not self.variants:
             self.optimized = optimized
         self.variants.append(variant)
-        return variant.program
+        return variant
+
+    def attach(self, function: Any) -> None:
+        """Have `function` run the variants, those that are still to be compiled too."""
+        self.functions.add(function)
+        for variant in reversed(self.variants):
+            if variant.program is not None:
+                function.add_variant(variant.program)
+
+    def _ready(self, variant: NativeVariant) -> None:
+        for function in self.functions:
+            function.add_variant(variant.program)
 
     def _assume_declared(self, facts: Facts) -> None:
         """Lengths that the user declared become guards, so that a wrong one is noticed."""
@@ -153,16 +170,29 @@ class NativeExecutor(Executor):
 
     def another(self, inputs: Sequence[Any]) -> Any:
         """Compile for the lengths of these inputs and of the shared values."""
+        variant = self._make(self._oracle(inputs))
+        with not_batched():
+            compile_variant(variant, lambda _: None)
+        return variant.program
+
+    def prepare(self, inputs: Sequence[Any]) -> None:
+        """Compile a variant for the lengths of these inputs, in the current batch if there is one.
+
+        Nothing is run.
+        """
+        compile_variant(self._make(self._oracle(inputs)), self._ready)
+
+    def _oracle(self, inputs: Sequence[Any]) -> Any:
         self.check_declared(inputs)
         values = dict(zip(self.closed.inputs, inputs, strict=True))
-        for copy, container in zip(self.closed.shared, self.containers, strict=True):
-            values[copy] = container.get_value(borrow=True)
+        for variable, container in zip(self.closed.shared, self.containers, strict=True):
+            values[variable] = container.get_value(borrow=True)
 
         def observed(variable: Variable, axis: int | None) -> int:
             value = np.asarray(values[variable])
             return int(value) if axis is None else value.shape[axis]
 
-        return self._make(observed)
+        return observed
 
     def explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
         """The exception for the failure of a native program."""

@@ -190,7 +190,8 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         self._specs = maker.explicit
         self._values: list[Any] = [_default(s) for s in self._specs]
         self._positions = {s.name: k for k, s in enumerate(self._specs) if s.name is not None}
-        super().__init__(len(self._specs), maker.returns, [maker.executor.first])
+        super().__init__(len(self._specs), maker.returns)
+        maker.executor.attach(self)
 
     # -- what the call path asks for
 

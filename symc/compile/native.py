@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..graph.text import DebugprintInfo
 from ..loop.program import Buffer, Program
 from ..lower.facts import Facts
 from ..lower.lower import lower
-from ..runtime import compile_library, load_blas, native_program
+from ..runtime import load_blas, native_program
 from .collect import Closed
 from .explain import check_error, index_error, node_error
 from .program_graph import ProgramGraph
@@ -40,8 +41,8 @@ class NativeVariant:
     Attributes
     ----------
     lowered : Program
-    program : NativeProgram
-        What the call path runs.
+    program : NativeProgram or None
+        What the call path runs, once it is compiled.
     """
 
     def __init__(
@@ -64,15 +65,18 @@ class NativeVariant:
             fuse=mode.selection.allows("fusion", ("fusion",)),
             inplace=mode.selection.allows("inplace", ("inplace",)),
         )
-        source = program_source(self.lowered)
+        self.program: Any = None
+
+    def source(self, prefix: str, versioned: bool = True) -> ProgramSource:
+        """The C text of the program; its functions' names begin with `prefix`."""
+        return program_source(self.lowered, name=prefix, versioned=versioned)
+
+    def load(self, path: Path, prefix: str, source: ProgramSource) -> None:
+        """Take the program from a compiled library."""
         if source.uses_blas:
             load_blas()
-        path = compile_library(
-            {u.name: u.text for u in source.units},
-            headers=source.headers,
-            levels={u.name: u.level for u in source.units},
-        )
-        self.program = native_program(path, **description(self.lowered, source, closed), info=self)
+        described = description(self.lowered, source, self.closed)
+        self.program = native_program(path, prefix, **described)
 
     @cached_property
     def shown(self) -> ProgramGraph:
