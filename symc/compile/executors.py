@@ -81,6 +81,9 @@ class Executor:
         """A variant for inputs that all others have refused."""
         raise NotImplementedError
 
+    def prepare(self, inputs: Sequence[Any]) -> None:
+        """Make the variant that these inputs need, where variants are needed at all."""
+
     def explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
         """The exception for the failure of a native program."""
         raise NotImplementedError
@@ -176,11 +179,13 @@ class NativeExecutor(Executor):
         return variant.program
 
     def prepare(self, inputs: Sequence[Any]) -> None:
-        """Compile a variant for the lengths of these inputs, in the current batch if there is one.
+        """Compile a variant for the lengths of these inputs, unless there is one that serves them.
 
-        Nothing is run.
+        In a batch it is compiled when that ends. Nothing is run.
         """
-        compile_variant(self._make(self._oracle(inputs)), self._ready)
+        oracle = self._oracle(inputs)
+        if not any(variant.serves(oracle) for variant in self.variants):
+            compile_variant(self._make(oracle), self._ready)
 
     def _oracle(self, inputs: Sequence[Any]) -> Any:
         self.check_declared(inputs)

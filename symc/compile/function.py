@@ -311,6 +311,15 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
     def sync_shared(self) -> None:
         """Wait until all shared values are up to date; they always are on a CPU."""
 
+    def prepare(self, *inputs: Any) -> None:
+        """Compile what a call with these inputs needs, without running it.
+
+        A function is compiled for lengths that are equal where they have to be equal or 1; inputs
+        that are broadcast at run time need a variant of their own, made at the first such call.
+        """
+        values = [self._convert(k, v) for k, v in enumerate(self._bind(inputs, {}))]
+        self.maker.executor.prepare(values)
+
     def free(self) -> None:
         """Give memory that is kept between calls back; the function stays usable."""
         self.maker.executor.free()

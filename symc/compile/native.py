@@ -14,8 +14,9 @@ from ..dtypes import DTYPES
 from ..graph.graph import Graph
 from ..graph.node import Apply, Variable
 from ..graph.text import DebugprintInfo
+from ..loop.evaluate import size_value
 from ..loop.program import Buffer, Program
-from ..lower.facts import Facts
+from ..lower.facts import Facts, Oracle
 from ..lower.lower import lower
 from ..runtime import load_blas, native_program
 from .collect import Closed
@@ -55,6 +56,7 @@ class NativeVariant:
         count = len(closed.outputs)
         positions = [position for position, _ in closed.updates]
         self.closed = closed
+        self.facts = facts
         self.outputs = list(outputs)
         self.lowered = lower(
             closed.inputs,
@@ -66,6 +68,17 @@ class NativeVariant:
             inplace=mode.selection.allows("inplace", ("inplace",)),
         )
         self.program: Any = None
+
+    def serves(self, oracle: Oracle) -> bool:
+        """Whether the program is right for a call with the lengths that `oracle` knows."""
+
+        def value(leaf: Any) -> int:
+            variable, _ = self.facts.source(leaf.payload[1])
+            return oracle(variable, leaf.payload[2] if leaf.payload[0] == "dim" else None)
+
+        return all(
+            size_value(a.left, value) == size_value(a.right, value) for a in self.facts.assumptions
+        )
 
     def source(self, prefix: str, versioned: bool = True) -> ProgramSource:
         """The C text of the program; its functions' names begin with `prefix`."""
