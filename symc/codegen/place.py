@@ -110,6 +110,19 @@ class Placer:
         one = self.ctx.integer(1)
         return sum(1 for use in self._linear.values() if use.axes.get(axis) is one)
 
+    @property
+    def strided(self) -> bool:
+        """Whether nothing is known about strides."""
+        return not self.flat and self.unit_axis is None
+
+    def turned(self, row: str, column: str) -> bool:
+        """Whether some access has unit stride along `row` and moves far along `column`."""
+        one = self.ctx.integer(1)
+        return any(
+            use.axes.get(row) is one and use.axes.get(column) is not None
+            for use in self._linear.values()
+        )
+
     # ---- placement
 
     def place(

@@ -5,7 +5,8 @@ when the program runs. They differ in how operands are addressed (see :mod:`.pla
 the domain is walked:
 
 =========== ===========================================================================
-elementwise one loop over all elements, or over rows with the last axis in vector lanes
+elementwise one loop over all elements, or over rows with the last axis in vector lanes; in
+            square blocks if operands are walked in different directions
 rows        one loop over outer points; all stages of one point run while its data is in
             the nearest cache, inner points in vector lanes
 tiles       outer points in vector lanes, a tile at a time, inner points one by one: for
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 
 from ..loop import ir
 from ..loop.kernel import Kernel, Stage, Store
-from ..scalar.arith import maximum
+from ..scalar.arith import maximum, minimum
 from ..scalar.expr import Expr
 from .accumulate import Accumulator
 from .guards import guarded
@@ -38,6 +39,8 @@ LONG_ROW = 65_536
 MAX_CHUNKS = 64
 """Most parts of a full reduction."""
 MIN_CHUNK = 16_384
+SIDE = 32
+"""Rows and columns of a block where one operand is walked along columns, another along rows."""
 LARGE_KERNEL = 60
 """Number of operations from which no strided variants are made; operands are packed instead."""
 
@@ -179,14 +182,26 @@ def elementwise(placer: Placer, target: Target) -> ir.Nest:
         body = loops.chunks(last.extent, ctx.integer(loops.grain()), points, span)
         return placer.nest(guarded(loops, body), "flat" if placer.flat else "line")
 
-    def row(point: Point) -> list[ir.Stmt]:
+    zero = ctx.integer(0)
+
+    def row(point: Point, start: Expr = zero, stop: Expr = last.extent) -> list[ir.Stmt]:
         inside = all_stages(point | {last.key: j})
-        return [ir.For(key, ctx.integer(0), last.extent, tuple(inside), loops.kind)]
+        return [ir.For(key, start, stop, tuple(inside), loops.kind)]
 
     def some_rows(chunk: Expr, low: Expr, high: Expr) -> list[ir.Stmt]:
         return loops.rows(before, low, high, row)
 
+    def some_blocks(chunk: Expr, low: Expr, high: Expr) -> list[ir.Stmt]:
+        block, b = loops.names.index("b")
+        inside: list[ir.Stmt] = []
+        stop = loops.names.let(inside, minimum(b + ctx.integer(SIDE), last.extent))
+        inside += loops.rows(before, low, high, lambda point: row(point, b, stop))
+        return [ir.For(block, zero, last.extent, tuple(inside), step=SIDE)]
+
     rows = product(ctx, [a.extent for a in before])
+    if placer.strided or placer.turned(before[-1].key, last.key):
+        body = loops.chunks(rows, ctx.integer(SIDE), points, some_blocks)
+        return placer.nest(guarded(loops, body), "blocks")
     body = loops.chunks(rows, _rows_per_chunk(loops, last.extent), points, some_rows)
     return placer.nest(guarded(loops, body), "rows")
 

@@ -127,7 +127,7 @@ def run_nests(nests, arrays, sizes, folder, flags=("-O1",), threads=1):
     text, functions = nest_text(nests)
     library = compile_text(text, folder, flags)
     results = []
-    for number, (nest, function) in enumerate(zip(nests, functions)):
+    for number, (nest, function) in enumerate(zip(nests, functions, strict=False)):
         own = {key: copy_with_strides(a) for key, a in arrays.items()}
         call_nest(library, number, function, nest, own, sizes, threads)
         results.append(own)
@@ -138,8 +138,8 @@ def copy_with_strides(a):
     """A copy with the same strides."""
     if a.size == 0 or a.flags.c_contiguous:
         return a.copy()
-    low = sum(min(0, s * (n - 1)) for s, n in zip(a.strides, a.shape))
-    high = sum(max(0, s * (n - 1)) for s, n in zip(a.strides, a.shape)) + a.itemsize
+    low = sum(min(0, s * (n - 1)) for s, n in zip(a.strides, a.shape, strict=False))
+    high = sum(max(0, s * (n - 1)) for s, n in zip(a.strides, a.shape, strict=False)) + a.itemsize
     memory = np.empty(high - low, dtype=np.uint8)
     view = np.ndarray(a.shape, a.dtype, memory, -low, a.strides)
     view[...] = a

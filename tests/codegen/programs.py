@@ -26,7 +26,7 @@ FOREIGN = ctypes.CFUNCTYPE(
 OUTPUT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int32)
 
 
-class GuardViolation(Exception):
+class GuardViolationError(Exception):
     pass
 
 
@@ -95,7 +95,9 @@ class Compiled:
         given = [*inputs, *shared, *[b.data for b in consts]]
         values = (SyValue * max(1, len(given)))(*[self._value(a) for a in given])
         fresh = [
-            (k, b) for (k, b), (_, how) in zip(p.updates, self.source.updates) if how != "inplace"
+            (k, b)
+            for (k, b), (_, how) in zip(p.updates, self.source.updates, strict=False)
+            if how != "inplace"
         ]
         results = [*p.outputs, *[b for _, b in fresh]]
         hows = [h for h, _ in self.source.outputs]
@@ -132,7 +134,7 @@ class Compiled:
         self.library.driver_setup(ctypes.byref(call), foreign, output, blas_table())
         code = self.library.symc_prologue(ctypes.byref(call))
         if code == 1:
-            raise GuardViolation
+            raise GuardViolationError
         self._raise(call, code)
         total = 0
         for k in range(len(p.slots)):
@@ -152,7 +154,7 @@ class Compiled:
                 final.append(inputs[self.source.outputs[k][1]])
             else:
                 final.append(arrays.get(k) if k in arrays else self._seen(out[k], results[k]))
-        updates = dict(zip([k for k, _ in fresh], final[len(p.outputs) :]))
+        updates = dict(zip([k for k, _ in fresh], final[len(p.outputs) :], strict=False))
         self.work = call.work
         return final[: len(p.outputs)], [
             (k, updates[k] if k in updates else shared[k]) for k, _ in p.updates
@@ -174,12 +176,12 @@ class Compiled:
         step = self.program.steps[self.source.foreign[number]]
         values = [ctypes.cast(args[k], ctypes.POINTER(SyValue)).contents for k in range(nin + nout)]
         inputs = []
-        for b, v in zip(step.inputs, values):
+        for b, v in zip(step.inputs, values, strict=False):
             if self.program.buffers[b].dtype == "object":
                 inputs.append(ctypes.cast(v.object, ctypes.py_object).value)
             else:
                 inputs.append(self._seen(v, b))
-        for b, v, result in zip(step.outputs, values[nin:], step.call(inputs)):
+        for b, v, result in zip(step.outputs, values[nin:], step.call(inputs), strict=False):
             record = self.program.buffers[b]
             self.keep.append(result)
             if record.dtype == "object":
@@ -199,10 +201,10 @@ class Compiled:
 def array_at(address, shape, dtype, strides):
     if 0 in shape:
         return np.empty(shape, dtype)
-    low = sum(min(0, s * (n - 1)) for s, n in zip(strides, shape))
-    high = sum(max(0, s * (n - 1)) for s, n in zip(strides, shape)) + dtype.itemsize
+    low = sum(min(0, s * (n - 1)) for s, n in zip(strides, shape, strict=False))
+    high = sum(max(0, s * (n - 1)) for s, n in zip(strides, shape, strict=False)) + dtype.itemsize
     memory = (ctypes.c_char * (high - low)).from_address(address + low)
     return np.ndarray(shape, dtype, memory, -low, strides)
 
 
-__all__ = ["INCLUDES", "CallError", "Compiled", "GuardViolation"]
+__all__ = ["INCLUDES", "CallError", "Compiled", "GuardViolationError"]

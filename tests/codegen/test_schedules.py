@@ -106,9 +106,9 @@ def runs(case):
     letters = sorted(set(case.letters))
     for shape in SHAPES[len(letters)]:
         lengths = (
-            dict(zip(letters, shape)) | {"c": 4}
+            dict(zip(letters, shape, strict=False)) | {"c": 4}
             if "c" not in letters
-            else dict(zip(letters, shape))
+            else dict(zip(letters, shape, strict=False))
         )
         lengths.setdefault("b", 3)
         if case.needs_points and 0 in lengths.values():
@@ -123,7 +123,7 @@ def check_all(group, folder, flags=("-O1",)):
     text, functions = nest_text([n for found in nests for n in found.values()])
     library = compile_text(text, folder, flags)
     number = 0
-    for case, found in zip(group, nests):
+    for case, found in zip(group, nests, strict=False):
         for name, nest in found.items():
             for lengths in runs(case):
                 layouts = (
@@ -134,7 +134,7 @@ def check_all(group, folder, flags=("-O1",)):
                     expected = case.formula(arrays)
                     own = {k: copy_with_strides(a) for k, a in arrays.items()}
                     call_nest(library, number, functions[number], nest, own, case.sizes(lengths))
-                    for key, value in zip(case.outputs, expected):
+                    for key, value in zip(case.outputs, expected, strict=False):
                         agree(own[key], value, f"{case.name} {name} {lengths} {layout} {key}")
             number += 1
 
@@ -155,7 +155,7 @@ def test_the_interpreter_agrees_with_numpy(group):
                 arrays = case.arrays(lengths, rng, layout)
                 expected = case.formula(arrays)
                 run_kernel(case.kernel, arrays, case.sizes(lengths))
-                for key, value in zip(case.outputs, expected):
+                for key, value in zip(case.outputs, expected, strict=False):
                     agree(arrays[key], value, f"{case.name} {lengths} {layout}")
 
 
@@ -178,5 +178,5 @@ def test_interpreted_nests_agree_with_numpy(dtype):
             arrays = case.arrays(lengths, rng)
             expected = case.formula(arrays)
             run_nest(nest, arrays, case.sizes(lengths))
-            for key, value in zip(case.outputs, expected):
+            for key, value in zip(case.outputs, expected, strict=False):
                 agree(arrays[key], value, f"{case.name} {name}")

@@ -8,6 +8,7 @@
 #include "sy_arrays.h"
 
 #define SY_SMALL_PRODUCT 512.0
+#define SY_SIMD _Pragma("omp simd")
 
 #define SY_T float
 #define SY_R(name) name##f32

@@ -50,7 +50,7 @@ static SY_UNUSED void SY_R(sy_gemm_small_)(SY_R(sy_matrix_) a, SY_R(sy_matrix_) 
       SY_T *restrict row = c.p + i * c.s0;
       const SY_T *restrict from = b.p + k * b.s0;
       if (b.s1 == 1 && c.s1 == 1)
-        for (int64_t j = 0; j < c.cols; j++) row[j] += x * from[j];
+        SY_SIMD for (int64_t j = 0; j < c.cols; j++) row[j] += x * from[j];
       else
         for (int64_t j = 0; j < c.cols; j++) row[j * c.s1] += x * from[j * b.s1];
     }
@@ -122,7 +122,7 @@ static SY_UNUSED SY_WIDE SY_R(sy_inner_)(const SY_T *restrict x, int64_t sx, con
       const int64_t end = k + 256 < n - 15 ? k + 256 : n - 15;
       SY_T lane[16] = {0};
       for (; k < end; k += 16)
-        for (int l = 0; l < 16; l++) lane[l] += x[k + l] * y[k + l];
+        SY_SIMD for (int l = 0; l < 16; l++) lane[l] += x[k + l] * y[k + l];
       for (int l = 0; l < 16; l++) total += lane[l];
     }
   }
@@ -177,10 +177,12 @@ static SY_UNUSED int SY_R(sy_ger_)(sy_call *call, const SY_T *x, int64_t sx, con
   for (int64_t i = 0; i < a.rows; i++) {
     const SY_T f = alpha * x[i * sx];
     SY_T *restrict row = a.p + i * a.s0;
-    if (beta == 0)
+    if (beta == 0 && a.s1 == 1 && sy == 1)
+      SY_SIMD for (int64_t j = 0; j < a.cols; j++) row[j] = f * y[j];
+    else if (beta == 0)
       for (int64_t j = 0; j < a.cols; j++) row[j * a.s1] = f * y[j * sy];
     else if (a.s1 == 1 && sy == 1)
-      for (int64_t j = 0; j < a.cols; j++) row[j] = beta * row[j] + f * y[j];
+      SY_SIMD for (int64_t j = 0; j < a.cols; j++) row[j] = beta * row[j] + f * y[j];
     else
       for (int64_t j = 0; j < a.cols; j++) row[j * a.s1] = beta * row[j * a.s1] + f * y[j * sy];
   }
