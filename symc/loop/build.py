@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..scalar.expr import Context, Expr
+from ..scalar.op import cast_expr
 from .ir import (
     KINDS,
     Array,
@@ -138,10 +139,13 @@ class Builder:
     def check_index(self, index: Expr, length: Expr, tag: int = 0) -> Expr:
         """Check ``-length <= index < length`` and return the index counted from the start.
 
+        An index of another integer type is widened first.
+
         A violation is reported as an index error and ends the nest, so checks of a scatter that
         may not leave a half-written result belong in a loop of their own in front of it.
         """
-        raw = self.let(self._typed(index, "int64", "index"))
+        wide = cast_expr(self.ctx, index, "int64") if isinstance(index, Expr) else index
+        raw = self.let(self._typed(wide, "int64", "index"))
         self._add(CheckIndex(raw, length, tag))
         wrapped = self.mutable(raw)
         with self.if_(raw < self.integer(0)):

@@ -22,7 +22,10 @@ takes the first that does not answer None:
     :class:`~symc.loop.build.ArrayRef` handles, one per operand and output. Where
     ``op.updates(node)`` gives ``{output: input}``, the output starts with the contents of that
     input and ``ins[input]`` and ``outs[output]`` are one and the same handle. Error numbers of
-    ``b.fail_if`` are explained by ``op.reasons``: ``{number: (error family, message)}``.
+    ``b.fail_if`` are explained by ``op.reasons``: ``{number: (error family, message)}``. An op
+    all of whose failing checks come before its first store says so by ``validates_first = True``
+    (it is seen without, where no loop has both): only then it may write into a container. Where
+    the method returns NotImplemented, ``perform`` runs.
 nothing
     ``perform`` runs as a Python step.
 

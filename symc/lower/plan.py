@@ -95,12 +95,11 @@ class _MemoryPlanner:
 
     def drop_copies(self) -> None:
         """Let an updated buffer be the dying operand that it starts as."""
-        for target, source in sorted(self.starts.items(), reverse=True):
-            if self._may_become(target, source):
-                copy = self._copy_step(target)
-                self.items.remove(copy)
+        for target in sorted(self.starts, reverse=True):
+            while target in self.starts and self._may_become(target, self.starts[target]):
+                source = self.starts.pop(target)
+                self.items.remove(self._copy_step(target))
                 self._rename(source, target)
-                del self.starts[target]
                 if source in self.starts:
                     self.starts[target] = self.starts.pop(source)
                 self._survey()
@@ -175,9 +174,8 @@ class _MemoryPlanner:
                 b for b in sorted(item.reads)
                 if self.buffers[b].kind == "temp" and self.uses[b][-1] == k
             ]
-            for result in sorted(item.writes):
-                if self.buffers[result].kind != "temp":
-                    continue
+            results = [b for b in sorted(item.writes) if self.buffers[b].kind == "temp"]
+            for result in results if free else ():
                 for operand in free:
                     if _same_extent(
                         self.buffers[operand], self.buffers[result]
@@ -271,7 +269,10 @@ def _validates_first(step: Step) -> bool:
     """Whether a step that fails has written nothing."""
     if isinstance(step, KernelStep):
         return True
-    return isinstance(step, LoopStep) and _checks_come_first(step.nest)
+    if not isinstance(step, LoopStep):
+        return False
+    declared = bool(step.origin) and getattr(step.origin[0].op, "validates_first", False)
+    return declared or _checks_come_first(step.nest)
 
 
 def _checks_come_first(nest: Nest) -> bool:
