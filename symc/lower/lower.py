@@ -189,9 +189,12 @@ class _Lowering:
                     name=variable.name,
                 )
                 ids.append(made.id)
-            for variable, number in zip(variables, ids, strict=True):
-                if self.program.buffers[number].dtype != "object":
-                    self.program.buffers[number].shape = self.sizes.shape(variable)
+        given = zip(
+            (*self.inputs, *self.shared), (*self.program.inputs, *self.program.shared), strict=True
+        )
+        for variable, number in given:  # only now: a length may be that of a later operand
+            if self.program.buffers[number].dtype != "object":
+                self.program.buffers[number].shape = self.sizes.shape(variable)
 
     # ---- the passes
 
