@@ -162,8 +162,8 @@ class Body:
         buffers = self.program.buffers
         shapes = {o.key: buffers[bind[o.key]].shape for o in kernel.operands}
         known = frozenset(o.key for o in kernel.operands if buffers[bind[o.key]].contiguous)
-        variants = schedule(kernel, shapes, known, self.target)
         aliased = self._aliased(kernel.operands, bind)
+        variants = schedule(kernel, shapes, known, aliased, self.target)
         self._estimate(kernel)
         calls = []
         for variant in variants:
@@ -299,7 +299,7 @@ class Body:
         known = frozenset({"to"} | ({"from"} if record.contiguous else set()))
         bind = {"from": source, "to": source}
         calls = []
-        for variant in schedule(kernel, shapes, known, self.target):
+        for variant in schedule(kernel, shapes, known, target=self.target):
             function = print_nest(variant.nest)
             call = self._call(number, function, bind, dict(variant.nest.sizes), {"to": target})
             keys = tuple(k for k in variant.unit if k == "from")

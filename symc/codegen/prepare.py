@@ -85,6 +85,11 @@ class Prepared:
     sizes: Sizes
     pinned: set[str] = field(default_factory=set)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether values per inner point are held from one stage to another."""
+        return any(stage.keep for stage in self.stages if stage.level == "full")
+
     def roots(self) -> list[Expr]:
         """All expressions of all stages."""
         return [e for stage in self.stages for e in stage_roots(stage)]
@@ -109,7 +114,12 @@ def rebuild_stage(stage: Stage, roots: Sequence[Expr]) -> Stage:
     return Stage(stage.level, reductions, stores, keep)
 
 
-def prepare(kernel: Kernel, shapes: Shapes, recompute: bool = False) -> Prepared:
+def prepare(
+    kernel: Kernel,
+    shapes: Shapes,
+    recompute: bool = False,
+    aliased: frozenset[str] = frozenset(),
+) -> Prepared:
     """Give a kernel formal sizes and ops that have C text.
 
     Parameters
@@ -119,6 +129,9 @@ def prepare(kernel: Kernel, shapes: Shapes, recompute: bool = False) -> Prepared
         Lengths of every operand's array, as size expressions of the program.
     recompute : bool
         Compute values that later stages read again, instead of holding them in memory.
+    aliased : frozenset of str
+        Operands that share memory with one that is stored to. What is computed from them is never
+        computed again: a store may have come in between.
     """
     ctx = kernel.ctx
     sizes = Sizes(ctx)
@@ -139,7 +152,7 @@ def prepare(kernel: Kernel, shapes: Shapes, recompute: bool = False) -> Prepared
     inner = [a for a in axes if a.role == "inner"]
     if not any(s.reductions for s in stages) and len(stages) == 1:
         outer, inner = outer + inner, []
-    final = _inline_kept(ctx, stages, math.inf if recompute else CHEAP)
+    final = _inline_kept(ctx, stages, math.inf if recompute else CHEAP, aliased)
     prepared = Prepared(ctx, outer, inner, kernel.operands, formal_shapes, final, checks, sizes)
     prepared.pinned = _pinned(prepared)
     return prepared
@@ -165,7 +178,9 @@ CHEAP = 4
 """Kept values whose cost is at most this are computed again instead of held in memory."""
 
 
-def _inline_kept(ctx: Context, stages: Sequence[Stage], limit: float) -> tuple[Stage, ...]:
+def _inline_kept(
+    ctx: Context, stages: Sequence[Stage], limit: float, aliased: frozenset[str]
+) -> tuple[Stage, ...]:
     """Replace reads of kept values that cost at most `limit` by their expressions."""
     replaced: dict[Expr, Expr] = {}
     result = []
@@ -174,7 +189,8 @@ def _inline_kept(ctx: Context, stages: Sequence[Stage], limit: float) -> tuple[S
         stage = rebuild_stage(stage, roots)
         keep = []
         for key, expr in stage.keep:
-            if stage.level == "full" and cost([expr]) <= limit:
+            unsafe = any(n.kind == "load" and n.payload in aliased for n in walk([expr]))
+            if stage.level == "full" and not unsafe and cost([expr]) <= limit:
                 replaced[ctx.local(key, expr.dtype)] = expr
             else:
                 keep.append((key, expr))

@@ -27,7 +27,7 @@ from .accumulate import Accumulator
 from .guards import guarded
 from .loops import Loops, at_least, ceil_div, divide
 from .place import Placer, Point
-from .prepare import Prepared, Shapes, cost, prepare, product
+from .prepare import Shapes, cost, prepare, product
 from .target import DEFAULT, Target
 from .tiles import tile_nest
 
@@ -73,6 +73,7 @@ def schedule(
     kernel: Kernel,
     shapes: Shapes,
     contiguous: frozenset[str] = frozenset(),
+    aliased: frozenset[str] = frozenset(),
     target: Target = DEFAULT,
 ) -> list[Variant]:
     """The nests of a kernel, most special first; the last one always applies.
@@ -85,69 +86,96 @@ def schedule(
         identical expressions, also those of axes, or axes are not collapsed.
     contiguous : frozenset of str
         Operands that are known to be C-contiguous.
+    aliased : frozenset of str
+        Operands that share memory with another one, where one of the two is stored to.
     target : Target
     """
-    prepared = prepare(kernel, shapes)
+    choice = _Choice(kernel, shapes, aliased, target)
     keys = tuple(o.key for o in kernel.operands if o.ndim)
     unsure = tuple(k for k in keys if k not in contiguous)
-    variants = _flat_variants(kernel, shapes, prepared, target, unsure)
+    variants = choice.flat(unsure)
     if not unsure:
         return variants
-    if cost(prepared.roots()) > LARGE_KERNEL and not _written_strided(kernel, contiguous):
+    if cost(choice.prepared.roots()) > LARGE_KERNEL and not _written_strided(kernel, contiguous):
         last = variants[-1]
         variants[-1] = Variant(last.nest, last.contiguous, last.unit, last.when, pack=True)
         return variants
-    return variants + _strided_variants(prepared, target)
+    return variants + choice.strided()
 
 
 def _written_strided(kernel: Kernel, contiguous: frozenset[str]) -> bool:
     return any("w" in o.access and o.ndim and o.key not in contiguous for o in kernel.operands)
 
 
-def _flat_variants(
-    kernel: Kernel, shapes: Shapes, prepared: Prepared, target: Target, unsure: tuple[str, ...]
-) -> list[Variant]:
-    placer = Placer(prepared, flat=True)
-    if not prepared.inner:
-        return [Variant(elementwise(placer, target), unsure)]
-    one = kernel.ctx.integer(1)
-    inner = product(kernel.ctx, [one, *(a.extent for a in kernel.inner)])
-    if not prepared.outer:
-        full = full_nest(Placer(prepare(kernel, shapes, recompute=True), flat=True), target)
-        if len(prepared.stages) == 1:
+class _Choice:
+    """The variants of one kernel."""
+
+    def __init__(
+        self, kernel: Kernel, shapes: Shapes, aliased: frozenset[str], target: Target
+    ) -> None:
+        self.kernel = kernel
+        self.target = target
+        self.prepared = prepare(kernel, shapes, aliased=aliased)
+        self.recomputed = prepare(kernel, shapes, recompute=True, aliased=aliased)
+        self.ctx = kernel.ctx
+        self.inner = self._points("inner")
+        self.outer = self._points("outer")
+
+    def _points(self, role: str) -> Expr:
+        return product(self.ctx, [a.extent for a in self.kernel.axes if a.role == role])
+
+    def _at_most(self, size: Expr, bound: int) -> Expr:
+        return size <= self.ctx.integer(bound)
+
+    def flat(self, unsure: tuple[str, ...]) -> list[Variant]:
+        """Variants for contiguous operands."""
+        placer = Placer(self.prepared, flat=True)
+        if not self.prepared.inner:
+            return [Variant(elementwise(placer, self.target), unsure)]
+        found = self._without_outer(unsure) if not self.prepared.outer else self._special(unsure)
+        found = [v for v in found if v.when is None or not _never(v.when)]
+        if found and found[-1].when is None:
+            return found
+        return [*found, Variant(row_nest(placer, self.target), unsure)]
+
+    def _without_outer(self, unsure: tuple[str, ...]) -> list[Variant]:
+        if self.recomputed.keeps:
+            return []
+        full = full_nest(Placer(self.recomputed, flat=True), self.target)
+        if len(self.prepared.stages) == 1:
             return [Variant(full, unsure)]
-        short = inner <= kernel.ctx.integer(MIN_CHUNK)
-        return [Variant(row_nest(placer, target), unsure, when=short), Variant(full, unsure)]
-    outer = product(kernel.ctx, [one, *(a.extent for a in kernel.outer)])
-    variants = []
-    if prefers_columns(placer):
-        many = kernel.outer[-1].extent >= kernel.ctx.integer(FEW_ROWS)
-        variants.append(Variant(tile_nest(placer, target, "columns"), unsure, when=many))
-    else:
-        short = (inner <= kernel.ctx.integer(SHORT)) & (outer >= kernel.ctx.integer(FEW_ROWS))
-        variants.append(Variant(tile_nest(placer, target, "lanes"), unsure, when=short))
-        few = (outer < kernel.ctx.integer(FEW_ROWS)) & (inner >= kernel.ctx.integer(LONG_ROW))
-        split = Placer(prepare(kernel, shapes, recompute=True), flat=True)
-        variants.append(Variant(full_nest(split, target), unsure, when=few))
-    variants = [v for v in variants if v.when is None or not _never(v.when)]
-    return [*variants, Variant(row_nest(placer, target), unsure)]
+        return [Variant(full, unsure, when=self.inner > self.ctx.integer(MIN_CHUNK))]
+
+    def _special(self, unsure: tuple[str, ...]) -> list[Variant]:
+        """Tiles for short rows and for columns; split rows if there are few long ones."""
+        placer = Placer(self.prepared, flat=True)
+        several = self.outer >= self.ctx.integer(FEW_ROWS)
+        if prefers_columns(placer):
+            wide = self.kernel.outer[-1].extent >= self.ctx.integer(FEW_ROWS)
+            return [Variant(tile_nest(placer, self.target, "columns"), unsure, when=wide)]
+        short = self._at_most(self.inner, SHORT) & several
+        found = [Variant(tile_nest(placer, self.target, "lanes"), unsure, when=short)]
+        if not self.recomputed.keeps:
+            few = self._at_most(self.outer, FEW_ROWS - 1)
+            few = few & (self.inner >= self.ctx.integer(LONG_ROW))
+            split = full_nest(Placer(self.recomputed, flat=True), self.target)
+            found.append(Variant(split, unsure, when=few))
+        return found
+
+    def strided(self) -> list[Variant]:
+        """Variants for any strides: unit stride along the last axis, then all others."""
+        make = row_nest if self.prepared.inner else elementwise
+        axes = self.prepared.inner or self.prepared.outer
+        last = Variant(make(Placer(self.prepared, flat=False), self.target))
+        if not axes:
+            return [last]
+        placer = Placer(self.prepared, flat=False, unit=axes[-1].key)
+        needed = placer.unit_requirements()
+        return [Variant(make(placer, self.target), unit=needed), last] if needed else [last]
 
 
 def _never(condition: Expr) -> bool:
     return condition.is_const and not condition.value
-
-
-def _strided_variants(prepared: Prepared, target: Target) -> list[Variant]:
-    make = row_nest if prepared.inner else elementwise
-    axes = prepared.inner or prepared.outer
-    strided = Variant(make(Placer(prepared, flat=False), target))
-    if not axes:
-        return [strided]
-    placer = Placer(prepared, flat=False, unit=axes[-1].key)
-    needed = placer.unit_requirements()
-    if not needed:
-        return [strided]
-    return [Variant(make(placer, target), unit=needed), strided]
 
 
 def prefers_columns(placer: Placer) -> bool:
