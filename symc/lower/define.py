@@ -131,6 +131,24 @@ class Definer:
         self.values: dict[Variable, Value] = {}
         self.count = 0
         self._slots = 0
+        self._wishes: list[tuple[Expr, Expr, Apply]] = []
+
+    # ---- lengths that had better be equal
+
+    def wish(self, a: Expr, b: Expr, node: Apply) -> None:
+        """Note that kernels get better if two lengths are equal."""
+        if a in self.sizes.back and b in self.sizes.back:
+            self._wishes.append((self.sizes.back[a], self.sizes.back[b], node))
+
+    def grant_wishes(self) -> bool:
+        """Assume the equalities wished for, unless the call at hand shows otherwise."""
+        before = len(self.facts.assumptions)
+        for a, b, node in self._wishes:
+            if a.is_const or b.is_const or not (self.facts.early(a) and self.facts.early(b)):
+                continue
+            if self.facts.oracle is None or self.facts.observed(a) == self.facts.observed(b):
+                self.facts.assume(a, b, node)
+        return len(self.facts.assumptions) > before
 
     # ---- values
 
@@ -427,6 +445,8 @@ class TemplateReader:
         inside = position.kind == "index" and self._shape[position.payload] is n
         if not (inside or (low >= 0 and proved_le(position + 1, n))):
             self.checks.append(IndexCheck(position, n, self.node))
+            if position.kind == "index":  # x[arange(len(y)), y]: as many rows as targets
+                self.definer.wish(self._shape[position.payload], n, self.node)
         if low >= 0:
             return position
         return switch(lt(position, 0), position + n, position)

@@ -7,12 +7,15 @@ cycle between kernels can arise and no search for one is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import pairwise
 
 from .cluster import Cluster
 from .define import Read, Value
+from .store import CHEAP
 
+MAX_CONE = 50
+"""At most so many values are moved together from one kernel to another."""
 MAX_KERNEL_COST = 300
 """Kernels are cut where they would have more operations than this."""
 
@@ -24,10 +27,13 @@ class Fuser:
     ----------
     fuse : bool
         False puts every value into a kernel of its own.
+    results : container of Value
+        Values that are stored in any case.
     """
 
-    def __init__(self, fuse: bool = True) -> None:
+    def __init__(self, fuse: bool, results: Container[Value]) -> None:
         self.fuse = fuse
+        self.results = results
         self.cluster_of: dict[Value, Cluster] = {}
         self.level_of: dict[Value, int] = {}
         self.readers: dict[Value, list[tuple[Value, Read]]] = {}
@@ -130,6 +136,10 @@ class Fuser:
             return
         for cluster in sorted(self.clusters, key=lambda c: -c.level):
             self._sink(cluster)
+        for cluster in sorted(self.clusters, key=lambda c: -c.level):
+            for value in sorted(cluster.members, key=lambda v: -v.number):
+                if value in cluster.members:
+                    self._hand_over(cluster, value)
         self._join_readers()
 
     def _sink(self, cluster: Cluster) -> None:
@@ -151,6 +161,81 @@ class Fuser:
         if len(same) > 1 or (opaque is not None and opaque <= first.level):
             return
         self._merge(first, cluster, self._edge_seeds(first, cluster, edges[first]), edges[first])
+
+    def _hand_over(self, cluster: Cluster, value: Value) -> None:
+        """Move a value, and what only it needs, into the one cluster that reads it.
+
+        Done where `value` would be stored for that cluster alone, and all that has to be read
+        instead is in memory anyway or cheap.
+        """
+        readers = {self.cluster_of[r] for r, _ in self.readers.get(value, ())}
+        if len(readers) != 1 or cluster in readers or not self._movable(value):
+            return
+        cone = self._cone(cluster, value)
+        if cone is None:
+            return
+        ordered = sorted(cone, key=lambda v: v.number)
+        moved = Cluster(ordered[0], cluster.level)
+        for other in ordered[1:]:
+            place = moved.fit(other)
+            if place is None:
+                return
+            moved.add(other, place)
+        (target,) = readers
+        edges = [e for v in cone for e in self.readers[v] if self.cluster_of[e[0]] is target]
+        if target.absorb(moved, self._edge_seeds(target, moved, edges), edges):
+            for other in cone:
+                del cluster.members[other]
+                self.cluster_of[other] = target
+            if not cluster.members:
+                del self.clusters[cluster]
+
+    def _movable(self, value: Value) -> bool:
+        return (
+            value.form == "map" and value not in self.opaque_readers and value not in self.results
+        )
+
+    def _cone(self, cluster: Cluster, value: Value) -> set[Value] | None:
+        """`value` and the members that only it needs; None if others would have to be stored."""
+        cone: set[Value] = set()
+        stack = [value]
+        while stack:
+            member = stack.pop()
+            cone.add(member)
+            if len(cone) > MAX_CONE:
+                return None
+            for read in member.template.reads:  # type: ignore[union-attr]
+                source = read.source
+                if source not in cluster.members or source in cone:
+                    continue
+                if self._movable(source) and all(r in cone for r, _ in self.readers[source]):
+                    stack.append(source)
+        for member in cone:
+            for read in member.template.reads:  # type: ignore[union-attr]
+                source = read.source
+                if source in cluster.members and source not in cone and not (
+                    self._in_memory(cluster, source, cone) or self._is_cheap(cluster, source, cone)
+                ):
+                    return None
+        return cone
+
+    def _in_memory(self, cluster: Cluster, value: Value, cone: Container[Value]) -> bool:
+        """Whether a member is stored anyway."""
+        return value in self.opaque_readers or value in self.results or any(
+            self.cluster_of[r] is not cluster for r, _ in self.readers[value] if r not in cone
+        )
+
+    def _is_cheap(self, cluster: Cluster, value: Value, cone: Container[Value]) -> bool:
+        work = 0
+        while value in cluster.members and not self._in_memory(cluster, value, cone):
+            reads = value.template.reads  # type: ignore[union-attr]
+            work += value.cost
+            if value.form != "map" or len(reads) > 1 or work > CHEAP:
+                return False
+            if not reads:
+                break
+            value = reads[0].source
+        return True
 
     def _edge_seeds(
         self, reader: Cluster, source: Cluster, edges: Sequence[tuple[Value, Read]]

@@ -87,8 +87,12 @@ def lower(
     """
     del mutable
     known = Facts([*inputs, *shared]) if facts is None else facts
+    pairs = list(updates)
     work = _Lowering(inputs, shared, known, fuse)
-    work.run(outputs, list(updates))
+    if work.define(outputs, pairs):
+        work = _Lowering(inputs, shared, known, fuse)
+        work.define(outputs, pairs)
+    work.run(outputs, pairs)
     items = ordered(work.items, {b for _, b in work.program.updates})
     plan_memory(work.program, items, work.starts, inplace)
     return work.program
@@ -112,7 +116,6 @@ class _Lowering:
         self.sizes = Sizes(facts, self.ctx, self._buffer_of_leaf)
         self.definer = Definer(facts, self.sizes)
         self.planner = Planner(self.definer)
-        self.fuser = Fuser(fuse)
         self.items: list[Item] = []
         self.starts: dict[int, int] = {}
         self.results: dict[Value, tuple[str, int]] = {}
@@ -198,22 +201,34 @@ class _Lowering:
 
     # ---- the passes
 
-    def run(self, outputs: Sequence[Variable], updates: list[tuple[int, Variable]]) -> None:
+    def define(self, outputs: Sequence[Variable], updates: list[tuple[int, Variable]]) -> bool:
+        """Make the values of all variables.
+
+        Returns
+        -------
+        bool
+            Whether more lengths were assumed to be equal meanwhile, so that it must be done again.
+        """
         roots = [*outputs, *(v for _, v in updates)]
-        order = toposort(roots, self.inputs)
-        for variable in dict.fromkeys(v for node in order for v in (*node.inputs, *node.outputs)):
+        self.order = toposort(roots, self.inputs)
+        variables = [v for node in self.order for v in (*node.inputs, *node.outputs)]
+        for variable in dict.fromkeys(variables):
             if getattr(variable.type, "broadcastable", None) is not None:
                 self.facts.shape(variable)
         self._given_buffers()
-        for node in order:
+        for node in self.order:
             self.definer.add(node)
             if self.definer.values[node.outputs[0]].form == "opaque":
                 self.planner.add(node)
+        return self.definer.grant_wishes()
+
+    def run(self, outputs: Sequence[Variable], updates: list[tuple[int, Variable]]) -> None:
+        """Make the steps and buffers."""
         self._results(outputs, updates)
         live = self._live()
         self._fuse(live)
         self._emit(live)
-        self._conditions(order)
+        self._conditions()
 
     def _results(self, outputs: Sequence[Variable], updates: list[tuple[int, Variable]]) -> None:
         self.final: list[tuple[str, int, Value]] = []
@@ -321,6 +336,7 @@ class _Lowering:
         return order
 
     def _fuse(self, live: Sequence[Value]) -> None:
+        self.fuser = Fuser(self.fuse, {v for _, _, v in self.final})
         for value in live:
             if value.computed:
                 self.fuser.add(value)
@@ -449,7 +465,7 @@ class _Lowering:
 
     # ---- conditions
 
-    def _conditions(self, order: Sequence[Apply]) -> None:
+    def _conditions(self) -> None:
         """Guards, and the checks that can be made before anything runs."""
         for assumption in self.facts.assumptions:
             origin = () if assumption.node is None else (assumption.node,)

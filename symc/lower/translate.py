@@ -23,6 +23,8 @@ class Sizes:
 
     Attributes
     ----------
+    back : dict
+        The facts' size behind every translated one.
     late : dict
         The leaves, in the program's context, that only the computation tells, and the variable
         (and element of it) behind each.
@@ -37,6 +39,7 @@ class Sizes:
         self.facts = facts
         self.ctx = ctx
         self.late: dict[Expr, tuple[Variable, tuple[int, ...]]] = {}
+        self.back: dict[Expr, Expr] = {}
         self._buffer = buffer
         self._leaves: dict[Expr, Expr] = {}
         self._done: dict[Expr, Expr] = {}
@@ -47,6 +50,7 @@ class Sizes:
         if found is None:
             canonical = self.facts.canonical(size)
             found = self._done[size] = self.condition(canonical)
+            self.back[found] = canonical
         return found
 
     def condition(self, expr: Expr) -> Expr:
