@@ -103,11 +103,14 @@ typedef struct {
   int64_t end;
 } chunk_range;
 
-/* The gate: open flag, workers that have entered, workers inside. */
+/* The gate: open flag, threads of the job, workers that have entered, workers inside. One word,
+ * so that a worker which compares and swaps it can't mix the numbers of two jobs. */
 #define GATE_OPEN ((uint64_t)1 << 63)
+#define GATE_THREADS ((uint64_t)1 << 48)
 #define GATE_ENTERED ((uint64_t)1 << 32)
 #define GATE_INSIDE ((uint64_t)1)
-#define entered_of(gate) ((int)(((gate) & ~GATE_OPEN) >> 32))
+#define threads_of(gate) ((int)((gate) >> 48 & 0x7fff))
+#define entered_of(gate) ((int)((gate) >> 32 & 0xffff))
 #define inside_of(gate) ((int)((gate) & 0xffffffffu))
 
 static struct {
@@ -149,7 +152,7 @@ static void work_on_chunks(int thread) {
 /* Enter the gate; the thread number, or -1 where it is closed or enough workers are in. */
 static int enter_gate(void) {
   uint64_t gate = atomic_load_explicit(&team.gate, memory_order_acquire);
-  while ((gate & GATE_OPEN) && entered_of(gate) + 1 < team.threads)
+  while ((gate & GATE_OPEN) && entered_of(gate) + 1 < threads_of(gate))
     if (atomic_compare_exchange_weak_explicit(&team.gate, &gate,
                                               gate + GATE_ENTERED + GATE_INSIDE,
                                               memory_order_acq_rel, memory_order_acquire))
@@ -225,7 +228,8 @@ static void open_gate(sy_task task, void *context, int64_t chunks, int threads, 
     atomic_store_explicit(&team.range[t].next, chunks * t / threads, memory_order_relaxed);
     team.range[t].end = chunks * (t + 1) / threads;
   }
-  atomic_store_explicit(&team.gate, GATE_OPEN, memory_order_release);
+  atomic_store_explicit(&team.gate, GATE_OPEN + (uint64_t)threads * GATE_THREADS,
+                        memory_order_release);
   signal_raise(&team.work, threads - 1);
 }
 
