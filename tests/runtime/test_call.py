@@ -484,6 +484,31 @@ def test_a_written_input_must_be_writeable():
     assert f.converted == [0]
 
 
+def test_a_dynamic_output_is_never_a_constant_or_an_input():
+    text = HEAD + """
+int symc_prologue(sy_call *c) { return SY_OK; }
+int symc_body(sy_call *c) {
+  for (int k = 0; k < 2; k++) {
+    c->out[k].n[0] = c->in[k].n[0];
+    c->out[k].s[0] = c->in[k].s[0];
+    c->out[k].data = c->in[k].data;
+    c->out[k].object = c->in[k].object;
+  }
+  return SY_OK;
+}
+"""
+    dynamic = ("dynamic", "float64", 1, -1)
+    f = function(
+        text, "list", inputs=[VECTOR_IN], outputs=[dynamic, dynamic], constants=[np.arange(3.0)]
+    )
+    x = np.arange(4.0)
+    same, constant = f(x)
+    assert same.tolist() == [0, 1, 2, 3]
+    same[...] = constant[...] = -1
+    assert x.tolist() == [0, 1, 2, 3]
+    assert f(x)[1].tolist() == [0, 1, 2]
+
+
 def test_constants_follow_the_inputs():
     text = (
         HEAD

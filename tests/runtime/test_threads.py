@@ -282,6 +282,47 @@ def test_blas_from_many_threads_and_inside_loops(gemm, parallel):
     assert not failures
 
 
+def test_blas_inside_a_parallel_loop():
+    text = (
+        GEMM[: GEMM.index("int symc_prologue")]
+        + """
+typedef struct { sy_call *c; int n; } job;
+static void task(void *context, int64_t first, int64_t last, int thread) {
+  job *j = context;
+  double alpha = 1, beta = 0, *x = (double *)j->c->in[0].data;
+  for (int64_t k = first; k < last; k++)
+    ((dgemm)j->c->api->blas[SY_BLAS_DGEMM])(
+        "N", "N", &j->n, &j->n, &j->n, &alpha, x, &j->n, x, &j->n, &beta,
+        (double *)j->c->out[0].data + k * j->n * j->n, &j->n);
+}
+int symc_prologue(sy_call *c) {
+  c->out[0].n[0] = 4;
+  c->out[0].n[1] = c->out[0].n[2] = c->in[0].n[0];
+  c->work = 1e9;
+  return SY_OK;
+}
+int symc_body(sy_call *c) {
+  job j = {c, (int)c->in[0].n[0]};
+  c->api->parallel(task, &j, 4, 2);
+  return SY_OK;
+}
+"""
+    )
+    load_blas()
+    set_num_threads(2)
+    f = function(
+        text,
+        inputs=[("float64", 2, (False, False), "c")],
+        outputs=[("fresh", "float64", 3, -1)],
+    )
+    x = np.random.default_rng(0).normal(size=(300, 300))
+    try:
+        for _ in range(5):
+            np.testing.assert_allclose(f(x), np.array([x @ x] * 4), rtol=1e-9, atol=1e-9)
+    finally:
+        set_num_threads(0)
+
+
 def test_the_order_of_the_blas_table():
     header = Path(native.__file__).with_name("csrc") / "symc_abi.h"
     text = header.read_text(encoding="utf-8")

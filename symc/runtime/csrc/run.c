@@ -262,10 +262,18 @@ static int looks_like(const sy_value *v, const sy_operand *is, PyObject *object)
          PyArray_IS_C_CONTIGUOUS(array) && PyArray_DESCR(array) == is->descr;
 }
 
+/* Whether a Python step of this call made `object`, and nobody else refers to it. */
+static int is_ours(const sy_frame *f, const PyObject *object) {
+  if (Py_REFCNT(object) != 1) return 0;
+  for (int k = 0; k < f->nkept; k++)
+    if (f->kept[k] == object) return 1;
+  return 0;
+}
+
 /* A result whose storage the body has chosen: adopt the array if it is nobody else's, else copy. */
-static PyObject *dynamic_result(const sy_value *v, const sy_operand *is) {
+static PyObject *dynamic_result(const sy_frame *f, const sy_value *v, const sy_operand *is) {
   PyObject *object = v->object;
-  if (looks_like(v, is, object) && Py_REFCNT(object) == 1 /* only the frame keeps it */) {
+  if (looks_like(v, is, object) && is_ours(f, object)) {
     Py_INCREF(object);
     return object;
   }
@@ -280,7 +288,7 @@ static PyObject *dynamic_result(const sy_value *v, const sy_operand *is) {
 /* The output that took over the storage of an input. */
 static PyObject *input_result(sy_frame *f, const sy_value *v, const sy_result *out) {
   PyObject *owner = f->call.in[out->source].object;
-  if (!owner) return dynamic_result(v, &out->is);
+  if (!owner) return dynamic_result(f, v, &out->is);
   if (looks_like(v, &out->is, owner)) {
     Py_INCREF(owner);
     return owner;
@@ -302,7 +310,7 @@ static int collect_results(sy_frame *f) {
       Py_INCREF(f->result[k]);
     } else {
       f->result[k] =
-          out->how == SY_INPUT ? input_result(f, v, out) : dynamic_result(v, &out->is);
+          out->how == SY_INPUT ? input_result(f, v, out) : dynamic_result(f, v, &out->is);
       if (!f->result[k]) return -1;
     }
   }
@@ -456,6 +464,7 @@ sy_outcome sy_run(sy_program *p, PyObject *function, PyObject *const *args, sy_f
   if (!f) return SY_RUN_RAISED;
   f->function = function;
   f->call.failed = 0;
+  f->call.work = 0;
   if (bind_inputs(f, args) < 0) return give_up(f, args, 0);
   if (p->nshared && bind_containers(f) < 0) return give_up(f, args, 0);
   if (p->writes && separate_all(f) < 0) return give_up(f, args, 0);

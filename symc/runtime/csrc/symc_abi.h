@@ -63,9 +63,11 @@ typedef struct {
   /* Run task over `chunks` chunks on at most `threads` threads; returns when all are done. */
   void (*parallel)(sy_task task, void *context, int64_t chunks, int threads);
   /* Run Python step number `step` (GIL taken inside); values are described by the caller's static
-   * table; outputs of unknown size get data, n, s and object filled in. Returns SY_OK/SY_ERROR. */
+   * table; outputs of unknown size get data, n, s (whose entries the program provides) and object
+   * filled in, and are C-contiguous. Not from inside a task. Returns SY_OK/SY_ERROR. */
   int (*foreign)(sy_call *c, int32_t step, sy_value *const *args, int32_t nin, int32_t nout);
-  /* Memory for a buffer whose size was not known before; freed when the call ends. */
+  /* Memory for a buffer whose size was not known before, or NULL; freed when the call ends. Not
+   * from inside a task. */
   char *(*alloc)(sy_call *c, int64_t bytes);
   /* Scratch private to a thread, at least `bytes` long, valid until its next request. */
   char *(*scratch)(int thread, int64_t bytes);
