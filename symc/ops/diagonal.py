@@ -15,7 +15,7 @@ from ..graph.node import Apply
 from ..graph.op import BuiltinOp
 from ..graph.special import DisconnectedType, disconnected_type
 from ..scalar.arith import maximum, minimum
-from ..scalar.logic import eq, switch
+from ..scalar.logic import eq, ge, lt, switch
 from .axes import normalize_axis, without
 from .reduce import sum as sum_
 from .reduce import zero_gradient
@@ -153,12 +153,12 @@ class AllocDiag(_Diagonal):
         return [self.placed(rest, need, need)]
 
     def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
-        row, column = idx[self.axis1], idx[self.axis2]
         count = read.shape(0)[-1]
-        at = minimum(maximum(row - self.down, 0), maximum(count - 1, 0))
+        place = idx[self.axis1] - self.down
+        at = minimum(maximum(place, 0), maximum(count - 1, 0))
         value = read(0, (*without(idx, (self.axis1, self.axis2)), at))
-        # Where the diagonal has an element: at is row - down unless that is out of range.
-        here = eq(column - self.right, row - self.down) & eq(at, row - self.down)
+        on_diagonal = eq(idx[self.axis2] - self.right, place)
+        here = on_diagonal & ge(place, 0) & lt(place, count)
         return switch(here, value, read.ctx.const(0, value.dtype))
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:

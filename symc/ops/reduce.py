@@ -8,6 +8,7 @@ settled; before, on an op as users make it (``Sum(axis=-1)``), they may be open.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -190,7 +191,8 @@ def _tuple_or_none(axis: Any) -> tuple[int, ...] | None:
 def _fold(scalar_op: Any, x: Any, axes: tuple[int, ...]) -> Any:
     """Reduce with a scalar op that NumPy has no ufunc for, element by element."""
     moved = np.moveaxis(x, axes, range(len(axes)))
-    flat = moved.reshape((-1, *moved.shape[len(axes) :]))
+    count = len(axes)
+    flat = moved.reshape((math.prod(moved.shape[:count]), *moved.shape[count:]))
     if len(flat) == 0:
         if scalar_op.identity is None:
             raise ValueError(f"reduction of an empty axis: {scalar_op} has no identity")

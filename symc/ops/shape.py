@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -263,8 +265,10 @@ def flatten(x: Any, ndim: int | None = None, outdim: int | None = None) -> Any:
         )
     if ndim == x.type.ndim:
         return x
-    kept = [shape_i(x, i) for i in range(ndim - 1)]
-    result = reshape(x, (*kept, -1), ndim=ndim)
+    lengths = [shape_i(x, i) for i in range(x.type.ndim)]
+    # -1 could not be worked out where one of the axes that stay is empty.
+    last = -1 if ndim == 1 else functools.reduce(operator.mul, lengths[ndim - 1 :])
+    result = reshape(x, (*lengths[: ndim - 1], last), ndim=ndim)
     pattern = x.type.broadcastable
     return patternbroadcast(result, (*pattern[: ndim - 1], False not in pattern[ndim - 1 :]))
 

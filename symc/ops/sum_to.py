@@ -99,6 +99,11 @@ class SumTo(BuiltinOp):
                 target[axis] = b.let(switch(is_one, b.integer(0), idx[axis]))
             b.store(out, tuple(target), b.load(out, tuple(target)) + b.load(g, idx))
 
+    def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
+        """Read the operand itself, where nothing has to be summed."""
+        wanted = [read.value(position + 1) for position in range(len(self.axes))]
+        return read(0, idx) if self.summed_axes(read.shape(0), wanted) == () else None
+
     def summed_axes(self, present: Sequence[Any], wanted: Sequence[Any]) -> tuple[int, ...] | None:
         """Decide, where that is possible, which axes are summed.
 

@@ -7,6 +7,7 @@ but the scalar evaluator and the interpreter of loop nests.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,7 +102,8 @@ def check_contract(node: Apply, arrays: Sequence[Any]) -> list[Any]:
     assert [tuple(map(sizes.number, s)) for s in shapes] == [e.shape for e in expected]
     for output, value in zip(node.outputs, expected, strict=True):
         assert value.dtype.name == output.type.dtype
-        assert all(n == 1 or not b for n, b in zip(value.shape, output.type.broadcastable))
+        pattern = output.type.broadcastable
+        assert all(n == 1 or not b for n, b in zip(value.shape, pattern, strict=True))
     for name, check in CHECKS.items():
         if hasattr(node.op, name):
             check(node, given, expected)
@@ -131,7 +133,8 @@ def _check_reduction(node: Apply, given: Sequence[Any], expected: Sequence[Any])
     if spec.arg is not None:
         return
     moved = np.moveaxis(x.astype(spec.acc_dtype), spec.axes, range(len(spec.axes)))
-    flat = moved.reshape((-1, *moved.shape[len(spec.axes) :]))
+    count = len(spec.axes)
+    flat = moved.reshape((math.prod(moved.shape[:count]), *moved.shape[count:]))
     total = None
     if spec.identity is not None:
         total = np.full(flat.shape[1:], spec.identity).astype(spec.acc_dtype)

@@ -137,8 +137,8 @@ def test_broadcasting_is_decided_at_run_time(la: int, lb: int) -> None:
             evaluate(z, [x, y], [a, b])
 
 
-@pytest.mark.parametrize("la", (1, 2))
-@pytest.mark.parametrize("lb", (1, 2))
+@pytest.mark.parametrize("la", [1, 2])
+@pytest.mark.parametrize("lb", [1, 2])
 def test_gradients_undo_run_time_broadcasting(la: int, lb: int) -> None:
     check_gradient(
         lambda x, y: m.exp(x) * y + x / (2 + y * y),
