@@ -99,6 +99,22 @@ class Value:
         return self.form in ("map", "reduce") and not self.inline
 
     @property
+    def is_identity(self) -> bool:
+        """Whether an inline value has the elements of another one in the same places."""
+        template = self.template
+        if not self.inline or template is None or len(template.reads) != 1:
+            return False
+        read = template.reads[0]
+        return (
+            template.expr is read.slot
+            and self.shape == read.source.shape
+            and all(
+                (e.kind == "index" and e.payload == d) or (e.is_const and n.is_const)
+                for d, (e, n) in enumerate(zip(read.index, self.shape, strict=True))
+            )
+        )
+
+    @property
     def kept_axes(self) -> tuple[int, ...]:
         """Axes of the domain that are axes of the value."""
         reduced = self.spec.axes if self.spec is not None else ()

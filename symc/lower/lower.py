@@ -236,6 +236,8 @@ class _Lowering:
         wanted += [("update", k, v) for k, v in updates if not self._unchanged(k, v)]
         for kind, position, variable in wanted:
             value = self.definer.of(variable)
+            if value.is_identity and value.template is not None:
+                value = value.template.reads[0].source
             if value.dtype != "object" and not self._fresh(value):
                 value = self.definer.copy_of(value)
             self.results.setdefault(value, (kind, position))

@@ -94,6 +94,8 @@ class Planner:
         if len(template.reads) != 1 or template.expr is not template.reads[0].slot:
             return None
         read = template.reads[0]
+        if value.is_identity:
+            return read.source
         found = affine(read.index, len(value.shape), self.definer)
         if found is None:
             return None
