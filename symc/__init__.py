@@ -1,8 +1,41 @@
-"""symc: a symbolic expression compiler with Theano's vocabulary."""
+"""symc: a symbolic expression compiler with Theano's vocabulary.
 
-from symc import errors
+Expressions are written with `symc.tensor`, differentiated with `grad`, and compiled with
+`function`.
+"""
+
+# ruff: noqa: F401 - the package re-exports its public names
+
+from symc import errors, gradient, tensor
+from symc.compile.batch import batch
+from symc.compile.function import Function, explain, function
+from symc.compile.inputs import In, Out, SymbolicInput, SymbolicOutput
+from symc.compile.mode import Mode, get_default_mode, get_mode, predefined_modes, register_mode
+from symc.compile.shared import shared, shared_constructor
+from symc.compile.updates import OrderedUpdates
 from symc.config import change_flags, config
+from symc.errors import (
+    ConfigError,
+    DisconnectedInputError,
+    GradientError,
+    MissingInputError,
+    NullTypeGradError,
+    ShapeError,
+    SymcError,
+    UnusedInputError,
+)
+from symc.gradient import Lop, Rop, grad, hessian_vector_product, subgraph_grad, verify_grad
+from symc.graph.formula import pp, pprint
+from symc.graph.graph import Graph
+from symc.graph.graph import clone_replace as clone
+from symc.graph.node import Apply, Constant, SharedVariable, Type, Variable
+from symc.graph.op import Op
+from symc.graph.special import Generic, generic
+from symc.graph.text import debugprint
+from symc.ops.dot import dot
+from symc.ops.softmax import log_softmax, softmax
+from symc.rewrite.rule import rule
+
+FunctionGraph = Graph
 
 __version__ = "0.1.0"
-
-__all__ = ["__version__", "change_flags", "config", "errors"]

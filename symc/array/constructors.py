@@ -116,11 +116,15 @@ def _plural(single: Callable[..., Any], kind: str) -> Callable[..., Any]:
                 made = [single(name=letter, **kwargs) for letter in names_given]
                 return made[0] if len(made) == 1 else made
         if not all(n is None or isinstance(n, str) for n in names):
-            raise TypeError(f"{kind}s takes names or a number, got {names!r}")
+            raise TypeError(f"{_plural_name(kind)} takes names or a number, got {names!r}")
         return [single(name=name, **kwargs) for name in names]
 
-    make.__name__ = make.__qualname__ = f"{kind}s"
+    make.__name__ = make.__qualname__ = _plural_name(kind)
     return make
+
+
+def _plural_name(kind: str) -> str:
+    return f"{kind.removesuffix('x')}ces" if kind.endswith("matrix") else f"{kind}s"
 
 
 scalar = _constructor("scalar")
@@ -139,11 +143,11 @@ def _typed_names() -> dict[str, Any]:
     """``fmatrix`` and its kin, and all plurals."""
     made: dict[str, Any] = {}
     for kind, pattern in PATTERNS.items():
-        made[f"{kind}s"] = _plural(globals()[kind], kind)
+        made[_plural_name(kind)] = _plural(globals()[kind], kind)
         for prefix, dtype in PREFIXES.items():
             made[prefix + kind] = TensorType(dtype, pattern)
             if prefix in "dfil":
-                made[f"{prefix}{kind}s"] = _plural(made[prefix + kind], prefix + kind)
+                made[_plural_name(prefix + kind)] = _plural(made[prefix + kind], prefix + kind)
     return made
 
 

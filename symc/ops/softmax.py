@@ -22,6 +22,7 @@ from ..graph.op import BuiltinOp, named_op
 from ..graph.special import DisconnectedType, disconnected_type
 from ..graph.trace import user_line
 from .alloc import arange
+from .argmax import argmax
 from .axes import normalize_axis
 from .elemwise import cast
 from .gather import AdvancedSubtensor
@@ -37,7 +38,7 @@ from .math import (
     sigmoid,
     switch,
 )
-from .reduce import argmax, zero_gradient
+from .reduce import zero_gradient
 from .reduce import max as max_
 from .reduce import sum as sum_
 

@@ -1,0 +1,7 @@
+"""``symc.tensor.elemwise``: the ops behind elementwise functions and reductions."""
+
+# ruff: noqa: F401 - a namespace re-exports
+
+from ..ops.dimshuffle import DimShuffle
+from ..ops.elemwise import Elemwise
+from ..ops.reduce import All, CAReduce, CAReduceDtype, Prod, ProdWithoutZeros, Sum
