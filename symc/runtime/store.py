@@ -15,7 +15,6 @@ import atexit
 import contextlib
 import hashlib
 import os
-import random
 import shutil
 import tempfile
 import threading
@@ -160,7 +159,7 @@ class Store:
                         hint="name another directory by the flag base_compiledir",
                     )
                 ) from problem
-        if random.randrange(_CLEAN_EVERY) == 0:
+        if os.urandom(1)[0] % _CLEAN_EVERY == 0:  # the user's random state stays untouched
             self.clean()
         return path
 
