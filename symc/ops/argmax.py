@@ -43,7 +43,7 @@ class Argmax(BuiltinOp):
     __props__: tuple[str, ...] = ("axis",)
     combine: ScalarOp = maximum
     which = "argmax"
-    reference = staticmethod(np.argmax)
+    reference: Any = staticmethod(np.argmax)
 
     def __init__(self, axis: int) -> None:
         self.axis = int(axis)

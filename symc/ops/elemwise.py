@@ -66,7 +66,9 @@ class Elemwise(BuiltinOp):
     ) -> None:
         self.scalar_op = scalar_op
         self.inplace_pattern = _Pattern(inplace_pattern or {})
-        self.destroy_map = {o: [i] for o, i in self.inplace_pattern.items()}
+        if self.inplace_pattern:
+            written = {o: [i] for o, i in self.inplace_pattern.items()}
+            self.destroy_map = written  # type: ignore[misc] # a default of the class, Theano's way
         self.name = name
         self.nfunc_spec = nfunc_spec
         self._counts = (False, True, True) if scalar_op.out == "select" else None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 
 from ..array.convert import as_tensor_variable
 from ..array.lengths import known_lengths, note_lengths
@@ -53,6 +53,11 @@ def _product(sizes: Iterable[Any]) -> Any:
     for n in sizes:
         result = result * n
     return result
+
+
+def _known_product(lengths: Sequence[int | None]) -> int | None:
+    known = [n for n in lengths if n is not None]
+    return math.prod(known) if len(known) == len(lengths) else None
 
 
 def _known_values(vector: Any) -> list[int | None]:
@@ -110,14 +115,13 @@ class Reshape(BuiltinOp):
     def _lengths(self, x: Any, wanted: list[int | None]) -> list[int | None]:
         """The lengths of the result that are known now; an error if they can't be right."""
         given = known_lengths(x)
-        total = None if None in given else int(np.prod(given, dtype=np.int64))
+        total = _known_product(given)
         negative = [n for n in wanted if n is not None and n < 0]
         if any(n < -1 for n in negative) or len(negative) > 1:
             raise ShapeError(self._mismatch(given, wanted, "at most one length may be -1", x))
-        others = [n for n in wanted if n != -1]
-        if total is None or None in others:
+        product = _known_product([n for n in wanted if n != -1])
+        if total is None or product is None:
             return [None if n == -1 else n for n in wanted]
-        product = int(np.prod(others, dtype=np.int64))
         if negative:
             if product == 0 or total % product:
                 raise ShapeError(self._mismatch(given, wanted, f"{total} elements", x))
