@@ -3,6 +3,10 @@
 #define SY_SPECIAL_H
 
 #include "sy_arith.h"
+#include "sy_bessel.h"
+#include "sy_error.h"
+#include "sy_gamma.h"
+#include "sy_integer.h"
 #include "trig.h"
 #include "vecmath.h"
 
