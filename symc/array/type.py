@@ -91,6 +91,10 @@ class TensorType(Type):
     def __hash__(self) -> int:
         return self._hash
 
+    def fingerprint_key(self) -> tuple[Any, ...]:
+        """What identifies the type in every process."""
+        return (self.dtype, self.broadcastable)
+
     def __getstate__(self) -> dict[str, Any]:
         # Hashes of strings differ between processes.
         return {k: v for k, v in self.__dict__.items() if k != "_hash"}

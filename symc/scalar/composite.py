@@ -74,6 +74,10 @@ class Composite(ScalarOp):
     def __hash__(self) -> int:
         return hash(self._key)
 
+    def fingerprint_key(self) -> tuple[Any, ...]:
+        """What identifies the op in every process."""
+        return self._key
+
     def __reduce__(self) -> Any:
         return _rebuilt, (self._key,)
 

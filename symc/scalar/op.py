@@ -171,6 +171,10 @@ class ScalarOp:
 
     # ------------------------------------------------------------------ building
 
+    def fingerprint_key(self) -> str:
+        """What identifies a registered op in every process."""
+        return self.name
+
     def __call__(self, *args: Any) -> Any:
         """Apply to symbolic arguments, or evaluate if all are numbers.
 
