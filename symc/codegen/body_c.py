@@ -46,7 +46,10 @@ class Body:
         Numbers of the Python steps, in the order in which the body counts them.
     work : dict
         Estimated nanoseconds per unit, by the size that counts the units.
-    uses_blas : bool
+    needs : set of str
+        Headers that the texts use.
+    routine_types : set of str
+        Short names of the dtypes for which routines are called.
     """
 
     def __init__(self, program: Program, prefix: str, target: Target) -> None:
@@ -58,7 +61,8 @@ class Body:
         self.parts: list[list[str]] = []
         self.foreign: list[int] = []
         self.work: dict[Expr, float] = {}
-        self.uses_blas = False
+        self.needs: set[str] = set()
+        self.routine_types: set[str] = set()
         self.provided: set[int] = set()
 
     def run(self) -> None:
@@ -225,6 +229,7 @@ class Body:
                 continue
             record = self.program.buffers[buffer]
             ctype = storage_type(record.dtype)
+            self.needs.add("sy_arrays.h")
             name = f"q{number}_{buffer}"
             pointer = self.places.pointer(buffer)
             rank = range(len(record.shape))
@@ -264,6 +269,7 @@ class Body:
         sizes: dict[str, Expr],
         packed: dict[str, str],
     ) -> str:
+        self.needs.update(function.needs)
         name = self.functions.setdefault(function.text, f"{self.prefix}_k{len(self.functions)}")
         arguments = ["c"] + ([str(number)] if function.fallible else [])
         arguments += [self._argument(p, bind, sizes, packed) for p in function.parameters]
@@ -310,9 +316,10 @@ class Body:
     # ---- routines
 
     def _routine(self, step: RoutineStep) -> None:
-        self.uses_blas = True
+        self.needs.add("sy_routines.h")
         buffers = self.program.buffers
         short = SHORT_NAME[buffers[step.output].dtype]
+        self.routine_types.add(short)
         alpha = self._scalar(step.params.get("alpha", 1), buffers[step.output].dtype)
         beta = self._scalar(step.params.get("beta", 1), buffers[step.output].dtype)
         tail = f"{alpha}, {beta}, {int(step.accumulate)}"

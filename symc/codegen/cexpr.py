@@ -99,6 +99,11 @@ class ExprPrinter:
         Text of a ``load`` node, given the texts of its indices.
     stable : callable
         Whether a node's value can't change after it has been computed.
+
+    Attributes
+    ----------
+    needs : set of str
+        Headers of the texts printed so far.
     """
 
     def __init__(self, leaf: Leaf, load: Load, stable: Callable[[Expr], bool]) -> None:
@@ -106,6 +111,7 @@ class ExprPrinter:
         self.load = load
         self.stable = stable
         self.count = 0
+        self.needs: set[str] = set()
 
     def fresh(self) -> str:
         """A new name of a value."""
@@ -183,6 +189,7 @@ class ExprPrinter:
         text = self.index_text if plain else self._text
         texts = [text(block, a, local) for a in node.args]
         dtype = node.args[-1].dtype if node.args else node.dtype
+        self.needs.update(node.op.needs)
         return tight(node.op.c_text(dtype, texts))
 
     def index_text(self, block: Block, node: Expr, local: dict[Expr, str] | None = None) -> str:

@@ -54,12 +54,15 @@ class NestFunction:
     fallible : bool
     statements : int
         Number of C statements, for the choice of compiler flags.
+    needs : frozenset of str
+        Headers that the text uses, besides ``symc_abi.h``.
     """
 
     text: str
     parameters: tuple[Parameter, ...]
     fallible: bool
     statements: int
+    needs: frozenset[str]
 
 
 def print_nest(nest: ir.Nest, aliased: frozenset[str] = frozenset()) -> NestFunction:
@@ -109,7 +112,8 @@ class _NestPrinter:
             lines.append("return SY_OK;")
         kind = "int" if self.fallible else "void"
         text = "".join(self.outlined) + _function_text(f"static {kind} @", arguments, lines)
-        return NestFunction(text, tuple(parameters), self.fallible, text.count(";"))
+        needs = frozenset(self.printer.needs)
+        return NestFunction(text, tuple(parameters), self.fallible, text.count(";"), needs)
 
     def _declaration(self, parameter: Parameter) -> str:
         name = self.parameters[parameter]
@@ -284,6 +288,7 @@ class _NestPrinter:
         elif not self.in_parallel:
             self._line(f"{element} += {value};")
         else:
+            self.printer.needs.add("sy_arrays.h")
             short = SHORT_NAME[self.dtypes[stmt.operand]]
             self._line(f"sy_atomic_add_{short}(&{element}, {value});")
 

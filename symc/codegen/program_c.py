@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,15 +18,7 @@ from .values import Places
 
 __all__ = ["ProgramSource", "SourceUnit", "program_source"]
 
-_HEAD = """#include <complex.h>
-#include <math.h>
-#include <stdint.h>
-
-#include "symc_abi.h"
-#include "special.h"
-#include "sy_routines.h"
-
-"""
+_SYSTEM = ("complex.h", "math.h", "stdint.h")
 
 
 @dataclass(frozen=True)
@@ -93,17 +86,18 @@ def program_source(
     """
     body = Body(program, name, target)
     body.run()
-    main = _body_text(body, name)
+    prologue = _prologue(program, body)
+    body.needs |= body.places.printer.needs | prologue.printer.needs
     kernels = [text.replace("@", number) for text, number in body.functions.items()]
     text = "".join(
         [
-            _HEAD,
+            _head(body),
             "const int symc_abi_version = SY_ABI_VERSION;\n\n" if versioned else "",
             "\n".join(kernels),
             "\n",
-            _prologue_text(program, body, name),
+            _function(f"int {name}_prologue(sy_call *c)", [*prologue.lines, "return SY_OK;"]),
             "\n",
-            main,
+            _body_text(body, name),
         ]
     )
     longest = max((k.count(";") for k in kernels), default=0)
@@ -114,11 +108,21 @@ def program_source(
         outputs=tuple(_outcome(body.places, b) for b in program.outputs),
         updates=_updates(program, body.places),
         foreign=tuple(body.foreign),
-        uses_blas=body.uses_blas,
-        headers=headers(),
+        uses_blas="sy_routines.h" in body.needs,
+        headers=dict(headers()),
     )
 
 
+def _head(body: Body) -> str:
+    """The includes of a unit: what is not needed costs the compiler time."""
+    lines = [f"#include <{name}>" for name in _SYSTEM]
+    lines.append('#include "symc_abi.h"')
+    lines += [f"#define SY_ROUTINES_{t}" for t in sorted(body.routine_types)]
+    lines += [f'#include "{name}"' for name in sorted(body.needs)]
+    return "\n".join(lines) + "\n\n"
+
+
+@functools.lru_cache(maxsize=1)
 def headers() -> dict[str, str]:
     """Texts of the headers that programs include, by name."""
     folders = [Path(scalar_expr.__file__).parent / "include", Path(__file__).parent / "include"]
@@ -229,12 +233,17 @@ class _Prologue:
             return str(int(expr.value))
         return self.printer.values(self.block, [expr])[0]
 
+    @property
+    def lines(self) -> list[str]:
+        """Lines of the function."""
+        return self.block.lines
+
     def line(self, text: str) -> None:
         """Add a line."""
         self.block.lines.append(text)
 
 
-def _prologue_text(program: Program, body: Body, name: str) -> str:
+def _prologue(program: Program, body: Body) -> _Prologue:
     places = body.places
     prologue = _Prologue(program, places)
     for guard in program.guards:
@@ -259,7 +268,7 @@ def _prologue_text(program: Program, body: Body, name: str) -> str:
     prologue.line(f"c->work = {' + '.join(work)};")
     for expr, place in places.early.items():
         prologue.line(f"c->size[{place}] = {prologue.value(expr)};")
-    return _function(f"int {name}_prologue(sy_call *c)", [*prologue.block.lines, "return SY_OK;"])
+    return prologue
 
 
 def _results(program: Program, places: Places) -> list[int]:

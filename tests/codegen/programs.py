@@ -81,6 +81,11 @@ class Compiled:
         self.keep += [n, s, array]
         return SyValue(array.ctypes.data, n, s, None)
 
+    def _as_asked(self, array, buffer):
+        """The call path copies inputs that the program wants to be contiguous."""
+        wanted = self.program.buffers[buffer].contiguous and isinstance(array, np.ndarray)
+        return np.array(array, order="C", copy=None) if wanted else array
+
     def _blank(self, ndim):
         n = (ctypes.c_int64 * max(1, ndim))()
         s = (ctypes.c_int64 * max(1, ndim))()
@@ -92,6 +97,7 @@ class Compiled:
         p = self.program
         self.keep = []
         consts = sorted((b for b in p.buffers if b.kind == "const"), key=lambda b: b.position)
+        inputs = [self._as_asked(a, b) for a, b in zip(inputs, p.inputs, strict=True)]
         given = [*inputs, *shared, *[b.data for b in consts]]
         values = (SyValue * max(1, len(given)))(*[self._value(a) for a in given])
         fresh = [

@@ -1,5 +1,6 @@
-/* Products of matrices and vectors for the four BLAS types. Layouts are recognised here, at run
- * time; what BLAS can't take is packed, and small products never leave this file. */
+/* Products of matrices and vectors for the BLAS types. The unit defines SY_ROUTINES_f32 and so on
+ * for the types that it uses. Layouts are recognised here, at run time; what BLAS can't take is
+ * packed, and small products never leave this file. */
 #ifndef SY_ROUTINES_H
 #define SY_ROUTINES_H
 
@@ -10,32 +11,40 @@
 #define SY_SMALL_PRODUCT 512.0
 #define SY_SIMD _Pragma("omp simd")
 
+#ifdef SY_ROUTINES_f32
 #define SY_T float
 #define SY_R(name) name##f32
 #define SY_WIDE double
 #define SY_GEMM SY_BLAS_SGEMM
 #define SY_GEMV SY_BLAS_SGEMV
 #include "sy_routines_body.h"
+#endif
 
+#ifdef SY_ROUTINES_f64
 #define SY_T double
 #define SY_R(name) name##f64
 #define SY_WIDE double
 #define SY_GEMM SY_BLAS_DGEMM
 #define SY_GEMV SY_BLAS_DGEMV
 #include "sy_routines_body.h"
+#endif
 
+#ifdef SY_ROUTINES_c64
 #define SY_T float _Complex
 #define SY_R(name) name##c64
 #define SY_WIDE double _Complex
 #define SY_GEMM SY_BLAS_CGEMM
 #define SY_GEMV SY_BLAS_CGEMV
 #include "sy_routines_body.h"
+#endif
 
+#ifdef SY_ROUTINES_c128
 #define SY_T double _Complex
 #define SY_R(name) name##c128
 #define SY_WIDE double _Complex
 #define SY_GEMM SY_BLAS_ZGEMM
 #define SY_GEMV SY_BLAS_ZGEMV
 #include "sy_routines_body.h"
+#endif
 
 #endif
