@@ -24,6 +24,9 @@ from .translate import Sizes
 
 Index = tuple[Expr, ...]
 
+MAX_ORIGIN = 64
+"""A value stands for at most so many nodes besides its own."""
+
 
 @dataclass(frozen=True)
 class Read:
@@ -270,6 +273,7 @@ class Definer:
             return
         value.spec = spec
         value.template = Template(element, tuple(reader.reads))
+        self._note_origin(value, reader)
 
     def _trivial_reduction(self, value: Value, operand: Value, spec: ReductionSpec) -> None:
         """Over axes of length 1 a reduction is a conversion."""
@@ -283,8 +287,7 @@ class Definer:
         element = cast_expr(self.ctx, reader(0, index), spec.acc_dtype)
         if spec.arg is not None:
             element, reader.reads = self.ctx.const(0, value.dtype), []
-        value.template = Template(cast_expr(self.ctx, element, value.dtype), tuple(reader.reads))
-        value.inline = _is_inline(value.template)
+        self._finish(value, element, reader)
 
     def _definition(self, node: Apply) -> bool:
         method = getattr(node.op, "define", None)
@@ -298,9 +301,7 @@ class Definer:
         exprs = found if isinstance(found, tuple) else (found,)
         for output, expr in zip(node.outputs, exprs, strict=True):
             value = self._value(output, "map", node)
-            typed = cast_expr(self.ctx, expr, value.dtype)
-            value.template = _used(Template(typed, tuple(reader.reads), tuple(reader.checks)))
-            value.inline = _is_inline(value.template)
+            self._finish(value, expr, reader)
         return True
 
     def _strided(self, node: Apply) -> bool:
@@ -320,9 +321,22 @@ class Definer:
                     index[axis] = index[axis] + self.ctx.index(d) * self._size(step)
             reader = TemplateReader(self, node, value.shape)
             element = reader(spec.input, index)
-            value.template = Template(element, tuple(reader.reads))
-            value.inline = _is_inline(value.template)
+            self._finish(value, element, reader)
         return True
+
+    def _finish(self, value: Value, element: Expr, reader: TemplateReader) -> None:
+        """Give a map its template."""
+        typed = cast_expr(self.ctx, element, value.dtype)
+        value.template = _used(Template(typed, tuple(reader.reads), tuple(reader.checks)))
+        value.inline = _is_inline(value.template)
+        self._note_origin(value, reader)
+
+    def _note_origin(self, value: Value, reader: TemplateReader) -> None:
+        """Let a value stand for the inline ones in its template, too."""
+        found = tuple(reader.inlined)
+        if len(found) > MAX_ORIGIN:  # those that may fail must not be forgotten
+            found = tuple(n for n in found if n in self.facts.requirements)
+        value.origin = (*found, *value.origin)
 
     def _size(self, size: Any) -> Expr:
         return self.sizes(self.facts.size(size))
@@ -408,6 +422,7 @@ class TemplateReader:
         self.ctx = definer.ctx
         self.reads: list[Read] = []
         self.checks: list[IndexCheck] = []
+        self.inlined: dict[Apply, None] = {}
         self._shape = shape
         self._known: dict[tuple[Value, Index], Expr] = {}
         pairs = definer.facts.dynamic.get(node, ())
@@ -434,6 +449,8 @@ class TemplateReader:
         return simplify(index) if index.args else index
 
     def _read(self, source: Value, index: Index) -> Expr:
+        if source.inline:
+            self.inlined.update(dict.fromkeys(source.origin))
         made = self.definer.reading(source, index)
         self.reads.extend(made.reads)
         return made.expr

@@ -40,6 +40,7 @@ from .kernels import KernelWriter
 from .opaque import PerformNode, Plan, Planner
 from .order import Item, ordered
 from .plan import plan_memory
+from .sizes import escaped
 from .store import StoreDecision
 from .translate import Sizes
 
@@ -217,6 +218,8 @@ class _Lowering:
                 self.facts.shape(variable)
         self._given_buffers()
         for node in self.order:
+            for requirement in self._requirements(node):  # so that late sizes in them are known
+                self.sizes.condition(requirement.condition)
             self.definer.add(node)
             if self.definer.values[node.outputs[0]].form == "opaque":
                 self.planner.add(node)
@@ -307,8 +310,8 @@ class _Lowering:
         if plan is not None and plan.kind == "view":
             axes, offset = plan.detail
             exprs += [*(step for _, step in axes), *offset]
-        if plan is not None and plan.node is not None:
-            exprs += [self.sizes.condition(r.condition) for r in self._requirements(plan.node)]
+        for node in value.origin:
+            exprs += [self.sizes.condition(r.condition) for r in self._requirements(node)]
         return exprs
 
     def _requirements(self, node: Apply) -> Sequence[Any]:
@@ -422,7 +425,7 @@ class _Lowering:
         item = self._add(self._step_of(plan, ids, outs, origin), plan.outputs, number)
         if plan.starts:
             item.reads |= {outs[o] for o in plan.starts}
-        self._late_checks(item, origin)
+        self._late_checks(item, dict.fromkeys(n for v in plan.outputs for n in v.origin))
 
     def _step_of(
         self, plan: Plan, ids: list[int], outs: list[int], origin: tuple[Apply, ...]
@@ -485,7 +488,7 @@ class _Lowering:
                 if n is None or variable.type.broadcastable[axis]:
                     continue
                 leaf = self.ctx.size(("dim", self.buffers[self._key(variable)], axis))
-                what = f"{variable} must have length {n} along axis {axis}, got {{0}}"
+                what = f"{escaped(variable)} must have length {n} along axis {axis}, got {{0}}"
                 self.program.checks.append(CheckStep(eq(leaf, n), "shape", what, (leaf,)))
 
     def _check_step(self, node: Apply, requirement: Any) -> CheckStep:

@@ -42,6 +42,11 @@ class Requirement:
     shown: tuple[Expr, ...]
 
 
+def escaped(text: object) -> str:
+    """Text for a message with places for values: braces are doubled."""
+    return str(text).replace("{", "{{").replace("}", "}}")
+
+
 class NodeSizes:
     """The :class:`~symc.loop.protocol.SizeContext` of one node.
 
@@ -108,7 +113,7 @@ class NodeSizes:
         self.check(
             or_(eq(a, b), or_(eq(a, 1), eq(b, 1))),
             "shape",
-            f"{self.node.op}: operands could not be broadcast together: "
+            f"{escaped(self.node.op)}: operands could not be broadcast together: "
             "lengths {0} and {1} of one axis",
             a,
             b,
