@@ -112,14 +112,14 @@ def constant(
     if array.ndim or name is not None:
         pattern = tuple(n == 1 for n in array.shape)
         return TensorConstant(TensorType(array.dtype.name, pattern), array, name)
-    return _cached_scalar(array)
+    return _cached_scalar(array, array.dtype.name)
 
 
-def _cached_scalar(array: Any) -> TensorConstant:
-    key = (array.dtype.name, array.tobytes())
+def _cached_scalar(array: Any, dtype: str) -> TensorConstant:
+    key = (dtype, array.tobytes())
     found = _cache.get(key)
     if found is None:
-        found = _cache[key] = TensorConstant(TensorType(array.dtype.name, ()), array)
+        found = _cache[key] = TensorConstant(TensorType(dtype, ()), array)
         if len(_cache) > _CACHE_SIZE:
             _cache.popitem(last=False)
     return found
@@ -311,7 +311,7 @@ def _number(value: Any, with_dtype: str | None, comparison: bool) -> TensorConst
         if not comparison:
             raise
         dtype = python_scalar_dtype(value)
-    return constant(value, dtype=dtype)
+    return _cached_scalar(np.array(value, dtype), dtype)
 
 
 # ---------------------------------------------------------------------------------------------

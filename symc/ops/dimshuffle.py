@@ -95,7 +95,7 @@ class DimShuffle(BuiltinOp):
             )
         old = x.type.broadcastable
         pattern = [True if d == "x" else old[d] for d in self.new_order]
-        out = TensorType(x.type.dtype, pattern)()
+        out = TensorType(x.type.dtype, pattern).make_variable()
         known = known_lengths(x)
         note_lengths(out, tuple(1 if d == "x" else known[d] for d in self.new_order))
         return Apply(self, [x], [out])

@@ -97,7 +97,7 @@ class Elemwise(BuiltinOp):
         pattern = tuple(map(all, zip(*(v.type.broadcastable for v in operands), strict=True)))
         out_dtypes = self._out_dtypes(operands)
         self._check_inplace(operands, pattern, out_dtypes)
-        outputs = [_result_type(operands, dtype, pattern)() for dtype in out_dtypes]
+        outputs = [_result_type(operands, dtype, pattern).make_variable() for dtype in out_dtypes]
         lengths = self._known_lengths(operands, pattern)
         if lengths is not None:
             for output in outputs:

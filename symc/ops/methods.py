@@ -19,6 +19,7 @@ from . import alloc, argmax, constants, diagonal, dot, join, math, reduce, shape
 from .dimshuffle import dimshuffle, transpose
 from .elemwise import cast, elemwise_of
 from .slice import basic_index, is_basic
+from .slicetype import as_index_entry
 from .vector import get_vector_length, make_vector
 
 __all__ = ["METHODS", "divmod", "register_transfer", "transfer"]
@@ -48,7 +49,7 @@ def divmod(x: Any, y: Any) -> tuple[Any, Any]:
 
 def _getitem(self: Any, index: Any) -> Any:
     """Return ``self[index]``: a view for basic indices, a gather for arrays and masks."""
-    entries = index if isinstance(index, tuple) else (index,)
+    entries = tuple(map(as_index_entry, index if isinstance(index, tuple) else (index,)))
     if all(map(is_basic, entries)):
         return basic_index(self, entries)
     return self.advanced_index(entries)

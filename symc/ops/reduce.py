@@ -101,7 +101,7 @@ class CAReduce(BuiltinOp):
         axes = self.axes(x.type.ndim)
         op = self.settled(None if self.axis is None else axes, x.type.dtype)
         dtype = op.output_dtype(x.type.dtype)
-        out = TensorType(dtype, without(x.type.broadcastable, axes))()
+        out = TensorType(dtype, without(x.type.broadcastable, axes)).make_variable()
         note_lengths(out, without(known_lengths(x), axes))
         return Apply(op, [x], [out])
 

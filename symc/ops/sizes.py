@@ -46,7 +46,7 @@ class Shape(_OfShape):
 
     def make_node(self, x: Any) -> Apply:
         x = as_tensor_variable(x)
-        out = _INT64_VECTOR()
+        out = _INT64_VECTOR.make_variable()
         note_lengths(out, (x.type.ndim,))
         return Apply(self, [x], [out])
 
@@ -76,7 +76,7 @@ class Shape_i(_OfShape):  # noqa: N801 - Theano's name
     def make_node(self, x: Any) -> Apply:
         x = as_tensor_variable(x)
         normalize_axis(self.i, x.type.ndim)
-        return Apply(self, [x], [_INT64_SCALAR()])
+        return Apply(self, [x], [_INT64_SCALAR.make_variable()])
 
     def numpy(self, *arrays: Any) -> Any:
         return np.asarray(arrays[0].shape[self.i], dtype=np.int64)
