@@ -10,7 +10,7 @@
   SY_FN_SLOW REAL sy_floormod##F(REAL a, REAL b) {                                     \
     REAL m = fmod##F(a, b);                                                            \
     if (b == 0) return m;                                                              \
-    if (m == 0) return copysign##F(0, b);                                              \
+    if (m == 0) return copysign##F((REAL)0, b);                                              \
     return (b < 0) != (m < 0) ? m + b : m;                                             \
   }                                                                                    \
   SY_FN_SLOW REAL sy_floordiv##F(REAL a, REAL b) {                                     \
@@ -19,7 +19,7 @@
     if (b == 0) return a / b;                                                          \
     q = (a - m) / b;                                                                   \
     if (m != 0 && (b < 0) != (m < 0)) q -= 1;                                          \
-    if (q == 0) return copysign##F(0, a / b);                                          \
+    if (q == 0) return copysign##F((REAL)0, a / b);                                          \
     whole = floor##F(q);                                                               \
     return q - whole > (REAL)0.5 ? whole + 1 : whole;                                  \
   }

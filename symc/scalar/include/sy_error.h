@@ -28,7 +28,7 @@ SY_FN_SLOW double sy_erfcx(double x) {
   if (x >= 0.5) return sy_erfcx_tail(x);
   double y = sy_exp_square(x);
   if (x <= -6) return 2 * y;
-  return x <= -0.5 ? fma(2, y, -sy_erfcx_tail(-x)) : y * sy_erfc(x);
+  return x <= -0.5 ? fma(2.0, y, -sy_erfcx_tail(-x)) : y * sy_erfc(x);
 }
 
 /* x > 0.4 with erfc(x) = q, for 0 < q <= 1/2: Winitzki's estimate for erf and three of Halley's

@@ -49,7 +49,8 @@ SY_FN SY_REAL SY_NAME(exp_reduced)(SY_REAL r, SY_REAL c) {
 SY_FN SY_REAL SY_NAME(exp)(SY_REAL x) {
   SY_REAL k = SY_LIBM(fma)(x, SY_LOG2E, SY_ROUND) - SY_ROUND;
   SY_REAL r = SY_LIBM(fma)(k, -SY_LN2_LOW, SY_LIBM(fma)(k, -SY_LN2, x));
-  SY_REAL power = SY_LIBM(fma)(SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, 1), r, 1);
+  SY_REAL power = SY_LIBM(fma)(SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, (SY_REAL)1), r,
+                                   (SY_REAL)1);
   SY_REAL y = SY_NAME(scale)(power, k);
   y = x < SY_EXP_MIN ? (SY_REAL)0 : y;
   return x > SY_EXP_MAX ? (SY_REAL)INFINITY : y;

@@ -22,7 +22,7 @@ SY_FN SY_REAL SY_NAME(atan)(SY_REAL x) {
 SY_FN SY_REAL SY_NAME(atan2)(SY_REAL y, SY_REAL x) {
   SY_REAL angle = SY_NAME(quadrant_angle)(SY_LIBM(fabs)(y), SY_LIBM(fabs)(x));
   SY_REAL obtuse = 2 * SY_HALF_PI - (angle - 2 * SY_HALF_PI_LOW);
-  angle = SY_LIBM(copysign)(1, x) < 0 ? obtuse : angle;
+  angle = SY_LIBM(copysign)((SY_REAL)1, x) < 0 ? obtuse : angle;
   return x != x || y != y ? x + y : SY_LIBM(copysign)(angle, y);
 }
 
@@ -92,7 +92,7 @@ SY_FN SY_REAL SY_NAME(atanh)(SY_REAL x) {
 
 /* From y near 1/cbrt(t) to about three times the digits. */
 SY_FN SY_REAL SY_NAME(rcbrt_step)(SY_REAL t, SY_REAL y) {
-  SY_REAL h = SY_LIBM(fma)(-t * y, y * y, 1);
+  SY_REAL h = SY_LIBM(fma)(-t * y, y * y, (SY_REAL)1);
   return SY_LIBM(fma)(y * h, SY_LIBM(fma)(h, (SY_REAL)2 / 9, 1 / (SY_REAL)3), y);
 }
 
