@@ -15,7 +15,7 @@ from ..array.type import TensorType
 from ..array.variable import TensorOperators
 from ..errors import ShapeError, user_message
 from ..graph.node import Variable
-from . import alloc, argmax, constants, diagonal, dot, join, math, reduce, shape, sizes, statistics
+from . import advanced, alloc, argmax, constants, diagonal, dot, join, math, reduce, shape, sizes, statistics
 from .dimshuffle import dimshuffle, transpose
 from .elemwise import cast, elemwise_of
 from .slice import basic_index, is_basic
@@ -52,7 +52,7 @@ def _getitem(self: Any, index: Any) -> Any:
     entries = tuple(map(as_index_entry, index if isinstance(index, tuple) else (index,)))
     if all(map(is_basic, entries)):
         return basic_index(self, entries)
-    return self.advanced_index(entries)
+    return advanced.advanced_index(self, entries)
 
 
 def _iter(self: Any) -> Iterator[Any]:

@@ -64,6 +64,13 @@ def fitting_value(op: Any, x: Any, y: Any) -> Any:
     return cast(y, x.type.dtype)
 
 
+def broadcast_entry(b: Any, array: Any, idx: Sequence[Any]) -> tuple[Any, ...]:
+    """`idx` for an array whose axes of length 1 are repeated; extra leading axes are dropped."""
+    last = idx[len(idx) - array.ndim :]
+    zero = b.integer(0)
+    return tuple(switch(b.dim(array, d) > b.integer(1), i, zero) for d, i in enumerate(last))
+
+
 class _Writing(BuiltinOp):
     """What writes by index arrays share: operands ``x, y, *indices``, result like `x`."""
 
@@ -105,7 +112,7 @@ class _Writing(BuiltinOp):
             with b.loops([b.dim(x, d) for d in kept]) as rest:
                 where.update(zip(kept, rest, strict=True))
                 full = (*rest[:position], *at, *rest[position:])
-                value = b.load(y, self._broadcast(b, y, full))
+                value = b.load(y, broadcast_entry(b, y, full))
                 target = tuple(where[d] for d in range(x.ndim))
                 if not self.set_instead_of_inc:
                     value = self._added(b.load(x, target), value)
@@ -118,16 +125,7 @@ class _Writing(BuiltinOp):
     @staticmethod
     def _raw(b: Any, index: Any, at: Sequence[Any]) -> Any:
         """Entry `at` of an index array, which may be broadcast to the block."""
-        return b.let(b.load(index, _Writing._broadcast(b, index, at)))
-
-    @staticmethod
-    def _broadcast(b: Any, array: Any, idx: Sequence[Any]) -> tuple[Any, ...]:
-        """`idx` for an array whose axes of length 1 are repeated; extra leading axes dropped."""
-        last = idx[len(idx) - array.ndim :]
-        zero = b.integer(0)
-        return tuple(
-            switch(b.dim(array, d) > b.integer(1), i, zero) for d, i in enumerate(last)
-        )
+        return b.let(b.load(index, broadcast_entry(b, index, at)))
 
     @staticmethod
     def _block_length(b: Any, indices: Sequence[Any], axis: int) -> Any:

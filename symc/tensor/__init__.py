@@ -62,6 +62,7 @@ from ..errors import (
     ShapeError,
 )
 from ..gradient import DisconnectedType, Lop, Rop, grad, numeric_grad, verify_grad
+from ..ops.advanced import Nonzero, flatnonzero, nonzero, nonzero_values
 from ..ops.alloc import (
     Alloc,
     AllocEmpty,
@@ -264,6 +265,7 @@ from ..ops.sizes import Shape, Shape_i, shape
 from ..ops.slice import Subtensor, get_idx_list
 from ..ops.statistics import cov, mean, norm, ptp, std, var
 from ..ops.vector import MakeVector, get_vector_length
+from ..ops.write import IncSubtensor, inc_subtensor, set_subtensor
 from . import elemwise, nnet
 
 globals().update(_constructors.TYPED)  # dmatrix, fvector, lscalar, ..., and the plurals
