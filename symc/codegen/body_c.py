@@ -393,7 +393,7 @@ class Body:
         shown = [f"(int64_t)({self.places.size(e)})" for e in step.shown]
         self._line(f"if (!({condition})) {{")
         self._line(f"  const int64_t v[] = {{{', '.join(shown) or '0'}}};")
-        self._line(f"  return c->api->fail(c, SY_E_CHECK, {number}, v, {len(shown)});")
+        self._line(f"  return c->api->fail(c, SY_E_VALUE, {number}, v, {len(shown)});")
         self._line("}")
 
     # ---- the end
