@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.helpers import evaluate
 
 from symc.array.constructors import fmatrix, lscalar, lvector, matrix, tensor, tensor3, vector
 from symc.array.convert import as_tensor_variable
@@ -24,6 +23,7 @@ from symc.ops.reduce import CAReduce
 from symc.ops.sum_to import sum_to
 from symc.runtime import native_available
 from symc.scalar.op import REGISTRY
+from tests.helpers import evaluate
 
 pytestmark = [
     pytest.mark.compiler,
