@@ -25,11 +25,11 @@ from ..array.variable import TensorConstant
 from ..config import change_flags, config
 from ..errors import RewriteError, user_message
 from ..graph.node import Apply, Constant, Variable
-from ..graph.walk import toposort
+from ..graph.walk import ancestors, toposort
 from ..ops.elemwise import Elemwise
 from .context import RewriteContext
 from .report import Firing, Optimized
-from .rule import Rule, RuleTable, graph_passes
+from .rule import Rule, RuleTable, all_rules, graph_passes
 from .selection import GRAPH_PHASES, Selection
 
 __all__ = ["optimize"]
@@ -336,6 +336,11 @@ def optimize(
         If rules undo each other, or one fails and ``config.on_opt_error`` is ``"raise"``.
     """
     selection = selection or Selection()
+    _find_canonical_forms()
+    return _optimize(outputs, facts, selection)
+
+
+def _optimize(outputs: Sequence[Variable], facts: Any, selection: Selection) -> Optimized:
     log = Optimized(list(outputs))
     ctx = RewriteContext(facts, selection)
     with (
@@ -348,6 +353,23 @@ def optimize(
             _run_phase(table, ctx, log)
             log.phase_seconds[phase] = time.perf_counter() - start
     return log
+
+
+_CANONICAL = Selection("merge").including("fold", "canonical")
+_EARLY = frozenset(("fold", "canonical"))
+
+
+def _find_canonical_forms() -> None:
+    """Let patterns of later phases match what the canonical phase makes of their left sides."""
+    for entry in all_rules():
+        pattern = entry.pattern
+        if pattern is None or pattern.form_sought or _EARLY.issuperset(entry.phases):
+            continue
+        pattern.form_sought = True
+        (form,) = _optimize([pattern.left], None, _CANONICAL).outputs
+        leaves = {v for v in ancestors([form]) if v.owner is None}
+        if form is not pattern.left and form.owner is not None and leaves >= pattern.needed:
+            pattern.forms.append(form)
 
 
 @contextmanager

@@ -48,6 +48,15 @@ class Pattern:
         Kinds of dtype that operands and intermediate results must have.
     when : callable, optional
         Called with what the placeholders stand for; the pattern applies where it returns True.
+
+    Attributes
+    ----------
+    needed : set of Variable
+        The placeholders that the right side has.
+    forms : list of Variable
+        The left side as it was written and, for phases after ``canonical``, in canonical form.
+    form_sought : bool
+        Whether the canonical form was looked for.
     """
 
     def __init__(
@@ -60,12 +69,14 @@ class Pattern:
     ) -> None:
         self.left = left
         self.right = right
+        self.forms = [left]
+        self.form_sought = False
         self.placeholders = tuple(placeholders)
         self.kinds = kinds
         self.when = when
         self._open = frozenset(placeholders)
-        used = set(_leaves(right))
-        self._dropped = [p for p in placeholders if p not in used]
+        self.needed = self._open & set(_leaves(right))
+        self._dropped = [p for p in placeholders if p not in self.needed]
         self._elementwise = all(isinstance(n.op, Elemwise) for n in toposort([left, right]))
 
     @classmethod
@@ -141,8 +152,10 @@ class Pattern:
         return None
 
     def _match_root(self, out: Variable) -> Iterator[tuple[Bindings, list[Variable]]]:
-        node: Any = out.owner
-        wanted: Any = self.left.owner
+        for form in self.forms:
+            yield from self._match_form(form.owner, out.owner)
+
+    def _match_form(self, wanted: Any, node: Any) -> Iterator[tuple[Bindings, list[Variable]]]:
         if not self._fits(wanted, node):
             return
         if _associative(node.op):

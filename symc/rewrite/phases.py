@@ -18,9 +18,33 @@ Importing this module registers the rules.
 
 from __future__ import annotations
 
-from . import fold
+from . import (
+    algebra,
+    blas,
+    cast,
+    elementwise,
+    fold,
+    index,
+    join,
+    reduce,
+    shape,
+    specialise,
+    stable,
+)
 
 __all__ = ["RULE_FILES"]
 
-RULE_FILES = (fold,)
+RULE_FILES = (
+    fold,
+    cast,
+    elementwise,
+    algebra,
+    shape,
+    index,
+    join,
+    reduce,
+    stable,
+    blas,
+    specialise,
+)
 """The modules that define rules, in the order in which they are registered."""

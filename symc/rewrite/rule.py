@@ -166,7 +166,8 @@ def rule(
         When it runs; of :data:`~symc.rewrite.selection.GRAPH_PHASES`.
     ops : iterable, optional
         For a function of ``(node, ctx)``: what is at the root. Op classes, scalar op classes, or
-        instances (elementwise ones and scalar ops stand for the scalar op); `ANY` for every node.
+        instances (elementwise ones and scalar ops stand for the scalar op); ``Elemwise`` for all
+        elementwise nodes, `ANY` for every node.
         Without `ops` the function gives a pattern: called with placeholders it returns the
         expression to look for and the one to put in its place.
     name : str, optional
@@ -240,6 +241,11 @@ def graph_pass(
     return decorate
 
 
+def _pattern_roots(entry: Rule) -> set[Hashable]:
+    assert entry.pattern is not None
+    return {root_key(form.owner.op) for form in entry.pattern.forms}  # type: ignore[union-attr]
+
+
 def _summary(function: Callable[..., Any]) -> str:
     lines = (function.__doc__ or "").strip().splitlines()
     return lines[0] if lines else ""
@@ -276,17 +282,18 @@ class RuleTable:
         self._found: dict[Hashable, tuple[Rule, ...]] = {}
         for entry in _rules.values():
             if phase in entry.phases and selection.allows(entry.name, entry.tags):
-                for root in entry.roots:
+                for root in entry.roots if entry.pattern is None else _pattern_roots(entry):
                     self._by_root.setdefault(root, []).append(entry)
 
     def __bool__(self) -> bool:
         return bool(self._by_root)
 
     def for_op(self, op: Any) -> tuple[Rule, ...]:
-        """The rules to try on a node of `op`, in order of registration."""
+        """The rules to try on a node of `op`: for the op, for its class, for every node."""
         key = root_key(op)
         found = self._found.get(key)
         if found is None:
-            found = (*self._by_root.get(key, ()), *self._by_root.get(ANY, ()))
+            keys = (key, Elemwise, ANY) if isinstance(op, Elemwise) else (key, ANY)
+            found = tuple(rule for k in keys for rule in self._by_root.get(k, ()))
             self._found[key] = found
         return found

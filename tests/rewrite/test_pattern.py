@@ -29,7 +29,7 @@ from tests.helpers import evaluate
 from tests.rewrite.toyrules import rewritten, toy_rules
 
 
-def log_of_one_plus(x: Any) -> Any:
+def shifted_log(x: Any) -> Any:
     return log(1 + x), log1p(x)
 
 
@@ -48,7 +48,7 @@ def root(x: Any) -> str:
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
 def test_numbers_match_constants_of_every_rank_in_either_order(shape: tuple[int, ...]) -> None:
     x = TensorType("float64", (False,) * len(shape))("x")
-    with toy_rules((log_of_one_plus, {})):
+    with toy_rules((shifted_log, {})):
         for out in (log(1 + x), log(x + 1), log(x + 1.0), log(x + np.float64(1))):
             new = rewritten(out)
             assert root(new) == "log1p"
@@ -59,7 +59,7 @@ def test_numbers_match_constants_of_every_rank_in_either_order(shape: tuple[int,
 
 def test_further_operands_are_taken_up_by_the_last_placeholder() -> None:
     x, y, z = dscalar("x"), dscalar("y"), dscalar("z")
-    with toy_rules((log_of_one_plus, {})):
+    with toy_rules((shifted_log, {})):
         new = rewritten(log(add(x, 1.0, y, z)))
     assert root(new) == "log1p"
     assert set(new.owner.inputs[0].owner.inputs) == {x, y, z}
@@ -125,7 +125,7 @@ def test_a_condition_is_asked_with_what_the_placeholders_stand_for() -> None:
 
 def test_narrower_operands_are_converted() -> None:
     x = fvector("x")
-    with toy_rules((log_of_one_plus, {})):
+    with toy_rules((shifted_log, {})):
         new = rewritten(log(x + np.float64(1)))
     assert new.type.dtype == "float64"
     assert root(new) == "log1p"
@@ -181,7 +181,7 @@ def test_the_shape_of_the_result_is_kept() -> None:
 def test_long_constants_are_no_numbers() -> None:
     ones = constant(np.ones(4))
     x = dvector("x")
-    with toy_rules((log_of_one_plus, {})):
+    with toy_rules((shifted_log, {})):
         assert root(rewritten(log(ones + x))) == "log"
 
 
@@ -210,16 +210,16 @@ def test_patterns_that_make_no_sense(function: Any, text: str) -> None:
 
 def test_patterns_are_printed_as_formulas() -> None:
     assert formula(Pattern.of(lambda x: (log(x + 1), log1p(x)))).count("->") == 1
-    with toy_rules((log_of_one_plus, {})):
+    with toy_rules((shifted_log, {})):
         registered = all_rules()[-1]
-        assert registered.name == "log_of_one_plus"
+        assert registered.name == "shifted_log"
         assert "log1p" in registered.text
         assert registered.file.endswith("test_pattern.py")
 
 
 def test_very_long_sums_are_not_searched() -> None:
     terms = [dscalar() for _ in range(80)]
-    with toy_rules((log_of_one_plus, {})):
+    with toy_rules((shifted_log, {})):
         out = log(add(1.0, *terms))
         assert rewritten(out) is out
 

@@ -1,0 +1,320 @@
+"""Indexing: reads of what was just made, reads of reads, scatters into zeros.
+
+Moving an index through an op is right only if every operand has, along the indexed axes, the
+length of the result; so those lengths must be proved equal. A read that may be out of bounds is
+never dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..graph.node import Constant
+from ..ops.alloc import Alloc, ARange
+from ..ops.dimshuffle import dimshuffle
+from ..ops.dot import Dot, dot_op
+from ..ops.elemwise import Elemwise
+from ..ops.gather import AdvancedSubtensor, AdvancedSubtensor1
+from ..ops.reduce import Sum
+from ..ops.scatter import AdvancedIncSubtensor, AdvancedIncSubtensor1
+from ..ops.slice import INDEX, Subtensor
+from ..ops.vector import MakeVector
+from ..scalar.arith import add, mul
+from .rule import rule
+from .sizes import length_variable
+from .values import constant_value
+
+__all__ = ["is_range_over"]
+
+
+def is_range_over(rows: Any, x: Any, axis: int, ctx: Any) -> bool:
+    """Whether `rows` is ``arange(x.shape[axis])``."""
+    node = rows.owner
+    if node is None or not isinstance(node.op, ARange):
+        return False
+    start, _, step = node.inputs
+    counts_up = constant_value(start) == 0 and constant_value(step) == 1
+    return counts_up and bool(ctx.same_length(rows, 0, x, axis))
+
+
+def _indexed(x: Any, entries: Sequence[Any]) -> Any:
+    """``x[entries]`` for integers, 0-d variables and slices; trailing whole axes are dropped."""
+    entries = list(entries)
+    while entries and entries[-1] == slice(None):
+        entries.pop()
+    if not entries:
+        return x
+    operands = []
+    for e in entries:
+        parts = (e.start, e.stop, e.step) if isinstance(e, slice) else (e,)
+        operands.extend(p for p in parts if p is not None)
+    kinds = [
+        slice(*(None if p is None else INDEX for p in (e.start, e.stop, e.step)))
+        if isinstance(e, slice)
+        else INDEX
+        for e in entries
+    ]
+    return Subtensor(kinds)(x, *operands)
+
+
+def _entries(node: Any) -> list[Any]:
+    """The index of a `Subtensor` node, one entry per axis; constants as integers."""
+    values = [int(v.data) if isinstance(v, Constant) else v for v in node.inputs[1:]]
+    filled: list[Any] = node.op.index.filled(values)
+    return filled + [slice(None)] * (node.inputs[0].type.ndim - len(filled))
+
+
+def _is_whole(entry: Any, x: Any, axis: int, ctx: Any) -> bool:
+    """Whether a slice takes all of an axis in its order."""
+    if not isinstance(entry, slice) or entry.step not in (None, 1) or entry.start not in (None, 0):
+        return False
+    if entry.stop is None:
+        return True
+    if isinstance(entry.stop, int):
+        length = ctx.length(x, axis)
+        return length is not None and entry.stop >= length
+    if ctx.facts is None:
+        return False
+    return bool(ctx.facts.equal(ctx.facts.value(entry.stop), ctx.facts.shape(x)[axis]))
+
+
+# ---------------------------------------------------------------------------------------------
+# Basic indexing
+# ---------------------------------------------------------------------------------------------
+
+
+@rule(("fold", "canonical", "specialise"), ops=[Subtensor], tags=["useless"])
+def useless_slice(node: Any, ctx: Any) -> Any:
+    """x[0:n] is x where n is its length; whole axes at the end of an index are dropped."""
+    x = node.inputs[0]
+    entries = _entries(node)
+    short = [slice(None) if _is_whole(e, x, axis, ctx) else e for axis, e in enumerate(entries)]
+    given = len(node.op.index.key)
+    if short == entries and (not given or entries[given - 1] != slice(None)):
+        return None
+    return _indexed(x, short)
+
+
+@rule(("canonical", "specialise"), ops=[Subtensor], tags=["useless"])
+def element_of_vector(node: Any, ctx: Any) -> Any:
+    """[a, b, c][1] is b, and [a, b, c][1:] is [b, c]."""
+    vector = node.inputs[0]
+    if vector.owner is None or not isinstance(vector.owner.op, MakeVector):
+        return None
+    (entry,) = _entries(node)
+    parts = vector.owner.inputs
+    if isinstance(entry, int):
+        if not -len(parts) <= entry < len(parts):
+            return None
+        part = parts[entry]
+        return part if part.type == node.outputs[0].type else None
+    if not isinstance(entry, slice):
+        return None
+    if any(e is not None and not isinstance(e, int) for e in (entry.start, entry.stop, entry.step)):
+        return None
+    return vector.owner.op(*parts[entry])
+
+
+@rule("canonical", ops=[Subtensor])
+def index_of_index(node: Any, ctx: Any) -> Any:
+    """x[i][j] is x[i, j], and x[a:][b:c] is x[a + b:a + c]."""
+    x = node.inputs[0]
+    if x.owner is None or not isinstance(x.owner.op, Subtensor):
+        return None
+    outer = iter(_entries(node))
+    merged = []
+    for entry in _entries(x.owner):
+        if isinstance(entry, slice):
+            both = _composed(entry, next(outer))
+            if both is None:
+                return None
+            merged.append(both)
+        else:
+            merged.append(entry)
+    return _indexed(x.owner.inputs[0], merged)
+
+
+def _composed(first: slice, second: Any) -> Any:
+    """The index that does what `first` and then `second` do along one axis; None if not simple."""
+    if first == slice(None):
+        return second
+    if second == slice(None):
+        return first
+    start = first.start or 0
+    simple = first.stop is None and first.step in (None, 1)
+    if not simple or not isinstance(start, int) or start < 0:
+        return None
+    if isinstance(second, int):
+        return start + second if second >= 0 else None
+    if not isinstance(second, slice) or second.step not in (None, 1):
+        return None
+    begin, end = second.start or 0, second.stop
+    if not isinstance(begin, int) or begin < 0:
+        return None
+    if end is not None and (not isinstance(end, int) or end < 0):
+        return None
+    return slice(start + begin, None if end is None else start + end)
+
+
+@rule("canonical", ops=[Subtensor])
+def index_of_elemwise(node: Any, ctx: Any) -> Any:
+    """f(x, y)[i] is f(x[i], y[i]), if nothing else reads f(x, y)."""
+    whole = node.inputs[0]
+    if whole.owner is None or not isinstance(whole.owner.op, Elemwise):
+        return None
+    if len(whole.owner.outputs) != 1 or ctx.readers(whole) != 1:
+        return None
+    entries = _entries(node)
+    operands = []
+    for v in whole.owner.inputs:
+        own = []
+        for axis, entry in enumerate(entries):
+            if entry == slice(None):
+                own.append(entry)
+            elif v.type.broadcastable[axis] and not whole.type.broadcastable[axis]:
+                own.append(slice(None) if isinstance(entry, slice) else 0)
+            elif len(whole.owner.inputs) == 1 or ctx.same_length(v, axis, whole, axis):
+                own.append(entry)
+            else:
+                return None
+        operands.append(_indexed(v, own))
+    # A dropped bound check is a dropped error: one operand must keep each index.
+    for axis, entry in enumerate(entries):
+        kept = any(not v.type.broadcastable[axis] for v in whole.owner.inputs)
+        if entry != slice(None) and not kept and not whole.type.broadcastable[axis]:
+            return None
+    new = whole.owner.op(*operands)
+    return new if new.type.dtype == node.outputs[0].type.dtype else None
+
+
+@rule(("canonical", "specialise"), ops=[Subtensor])
+def slice_of_alloc(node: Any, ctx: Any) -> Any:
+    """alloc(v, n, m)[a:b] is alloc(v, ...) of the smaller shape."""
+    x = node.inputs[0]
+    if x.owner is None or not isinstance(x.owner.op, Alloc):
+        return None
+    value = x.owner.inputs[0]
+    entries = _entries(node)
+    if not all(isinstance(e, slice) for e in entries) or not all(value.type.broadcastable):
+        return None
+    (out,) = node.outputs
+    lengths = [length_variable(out, axis, ctx) for axis in range(out.type.ndim)]
+    if any(n.owner is not None and out in n.owner.inputs for n in lengths):
+        return None
+    return Alloc()(value, *lengths)
+
+
+@rule(("canonical", "specialise"), ops=[Subtensor])
+def index_of_dot(node: Any, ctx: Any) -> Any:
+    """dot(a, b)[i, j] is dot(a[i], b[:, j]), if nothing else reads the product."""
+    product = node.inputs[0]
+    if product.owner is None or not isinstance(product.owner.op, Dot):
+        return None
+    a, b = product.owner.inputs
+    if ctx.readers(product) != 1:
+        return None
+    entries = _entries(node)
+    rows = entries[: a.type.ndim - 1]
+    columns = entries[a.type.ndim - 1 :]
+    left = _indexed(a, [*rows, slice(None)])
+    right = _indexed(b, [slice(None), *columns])
+    return dot_op(left, right)
+
+
+# ---------------------------------------------------------------------------------------------
+# Scatters into zeros
+# ---------------------------------------------------------------------------------------------
+
+_SCATTERS = (AdvancedIncSubtensor, AdvancedIncSubtensor1)
+
+
+def _scattered(x: Any) -> Any:
+    """The node that adds values to zeros at indices, if `x` is made by one, else None."""
+    node = x.owner
+    if node is None or not isinstance(node.op, _SCATTERS) or node.op.set_instead_of_inc:
+        return None
+    return node if constant_value(_base(node)) == 0 else None
+
+
+def _base(node: Any) -> Any:
+    base = node.inputs[0]
+    if base.owner is not None and isinstance(base.owner.op, Alloc):
+        return base.owner.inputs[0]
+    return base
+
+
+def _indices(node: Any) -> tuple[tuple[int, ...], list[Any]]:
+    """The axes that a scatter writes by index arrays, and the arrays."""
+    if isinstance(node.op, AdvancedIncSubtensor1):
+        return (0,), node.inputs[2:]
+    return node.op.axes, node.inputs[2:]
+
+
+@rule("canonical", ops=[Sum])
+def row_sums_of_scatter(node: Any, ctx: Any) -> Any:
+    """The row sums of v scattered to (arange(n), y) in zeros are v."""
+    (x,) = node.inputs
+    scatter = _scattered(x)
+    if scatter is None or x.type.ndim != 2 or node.op.axes(2) != (1,):
+        return None
+    axes, indices = _indices(scatter)
+    values = scatter.inputs[1]
+    if axes != (0, 1) or values.type.ndim != 1 or values.type.dtype != node.outputs[0].type.dtype:
+        return None
+    # The scatter must stay for its other readers: it checks the indices.
+    if not is_range_over(indices[0], x, 0, ctx) or ctx.readers(x) == 1:
+        return None
+    return values if ctx.same_length(values, 0, x, 0) else None
+
+
+@rule("canonical", ops=[mul])
+def product_with_scatter(node: Any, ctx: Any) -> Any:
+    """Y * (v scattered to i in zeros) is v * y[i] scattered to i."""
+    (out,) = node.outputs
+    for k, x in enumerate(node.inputs):
+        scatter = _scattered(x)
+        if scatter is None or ctx.readers(x) != 1 or x.type.dtype != out.type.dtype:
+            continue
+        others = node.inputs[:k] + node.inputs[k + 1 :]
+        picked = [_picked(v, scatter, x, ctx) for v in others]
+        values = scatter.inputs[1]
+        _, indices = _indices(scatter)
+        block = max(i.type.ndim for i in indices)
+        if any(p is None for p in picked) or values.type.ndim != block + x.type.ndim - len(indices):
+            continue
+        scaled = node.op(values, *picked)
+        if scaled.type.dtype == x.type.dtype:
+            return scatter.op(scatter.inputs[0], scaled, *indices)
+    return None
+
+
+def _picked(v: Any, scatter: Any, x: Any, ctx: Any) -> Any:
+    """The elements of a factor that a scatter to `x` meets, in the shape of its values."""
+    axes, indices = _indices(scatter)
+    if all(v.type.broadcastable):
+        return dimshuffle(v, [])
+    if ctx.same_shape(v, x):
+        if isinstance(scatter.op, AdvancedIncSubtensor1):
+            return AdvancedSubtensor1()(v, *indices)
+        return AdvancedSubtensor(scatter.op.axes, scatter.op.front)(v, *indices)
+    by_rows = v.type.broadcastable == (False, True) and ctx.same_length(v, 0, x, 0)
+    if not by_rows or axes != (0, 1) or not is_range_over(indices[0], x, 0, ctx):
+        return None
+    return dimshuffle(v, 0)
+
+
+@rule("specialise", ops=[add])
+def sum_with_scatter(node: Any, ctx: Any) -> Any:
+    """X + (v scattered to i in zeros) is v added to x at i."""
+    (out,) = node.outputs
+    for k, x in enumerate(node.inputs):
+        scatter = _scattered(x)
+        if scatter is None or ctx.readers(x) != 1 or x.type.dtype != out.type.dtype:
+            continue
+        others = node.inputs[:k] + node.inputs[k + 1 :]
+        rest = others[0] if len(others) == 1 else node.op(*others)
+        if rest.type != out.type or not ctx.same_shape(rest, out):
+            continue
+        return scatter.op(rest, *scatter.inputs[1:])
+    return None

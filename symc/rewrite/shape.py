@@ -1,0 +1,171 @@
+"""Shapes without computing what has them; dimshuffles, reshapes and sums over broadcast axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ShapeError
+from ..graph.node import Constant
+from ..ops.dimshuffle import DimShuffle
+from ..ops.elemwise import Elemwise
+from ..ops.reduce import Sum, keep_dims
+from ..ops.shape import Rebroadcast, Reshape, SpecifyShape
+from ..ops.sizes import Shape, Shape_i
+from ..ops.sum_to import SumTo
+from ..ops.vector import MakeVector
+from .rule import rule
+from .sizes import length_variable
+
+__all__ = ["identity_order"]
+
+
+# ---------------------------------------------------------------------------------------------
+# Lengths
+# ---------------------------------------------------------------------------------------------
+
+
+@rule("canonical", ops=[Shape_i])
+def length_from_facts(node: Any, ctx: Any) -> Any:
+    """The length of an axis follows from the lengths of the inputs."""
+    (x,) = node.inputs
+    found = length_variable(x, node.op.i, ctx)
+    if found.owner is not None and found.owner.op == node.op and found.owner.inputs[0] is x:
+        return None
+    return found
+
+
+@rule("canonical", ops=[Shape])
+def shape_of_lengths(node: Any, ctx: Any) -> Any:
+    """shape(x) is the vector of the lengths of x."""
+    (x,) = node.inputs
+    lengths = [length_variable(x, axis, ctx) for axis in range(x.type.ndim)]
+    return MakeVector("int64")(*lengths)
+
+
+# ---------------------------------------------------------------------------------------------
+# Dimshuffle
+# ---------------------------------------------------------------------------------------------
+
+
+def identity_order(op: DimShuffle) -> bool:
+    """Whether a `DimShuffle` leaves all axes where they are."""
+    return op.new_order == tuple(range(len(op.input_broadcastable)))
+
+
+@rule(("fold", "canonical", "specialise"), ops=[DimShuffle], tags=["useless"])
+def useless_dimshuffle(node: Any, ctx: Any) -> Any:
+    """x.dimshuffle(0, 1, ...) is x."""
+    return node.inputs[0] if identity_order(node.op) else None
+
+
+@rule(("canonical", "specialise"), ops=[DimShuffle])
+def dimshuffle_of_dimshuffle(node: Any, ctx: Any) -> Any:
+    """Two dimshuffles are one."""
+    (x,) = node.inputs
+    if x.owner is None or not isinstance(x.owner.op, DimShuffle):
+        return None
+    inner = x.owner.op.new_order
+    order = ["x" if d == "x" else inner[d] for d in node.op.new_order]
+    source = x.owner.inputs[0]
+    return DimShuffle(source.type.broadcastable, order)(source)
+
+
+@rule("canonical", ops=[DimShuffle])
+def dimshuffle_of_elemwise(node: Any, ctx: Any) -> Any:
+    """f(x, y).dimshuffle(...) is f of the shuffled operands, if no other node reads f(x, y)."""
+    (x,) = node.inputs
+    if x.owner is None or not isinstance(x.owner.op, Elemwise) or len(x.owner.outputs) != 1:
+        return None
+    order, kept = node.op.new_order, set(node.op.shuffle)
+    # An axis that is dropped must be of length 1 in every operand.
+    dropped = [d for d in range(x.type.ndim) if d not in kept]
+    if any(not v.type.broadcastable[d] for v in x.owner.inputs for d in dropped):
+        return None
+    if ctx.readers(x) != 1:
+        return None
+    operands = [DimShuffle(v.type.broadcastable, order)(v) for v in x.owner.inputs]
+    new = x.owner.op(*operands)
+    return new if new.type.dtype == x.type.dtype else None
+
+
+# ---------------------------------------------------------------------------------------------
+# Reshape and promises
+# ---------------------------------------------------------------------------------------------
+
+
+@rule("canonical", ops=[Reshape])
+def reshape_of_reshape(node: Any, ctx: Any) -> Any:
+    """reshape(reshape(x, a), b) is reshape(x, b)."""
+    x, shape = node.inputs
+    if x.owner is None or not isinstance(x.owner.op, Reshape):
+        return None
+    return node.op(x.owner.inputs[0], shape)
+
+
+@rule("canonical", ops=[Reshape])
+def useless_reshape(node: Any, ctx: Any) -> Any:
+    """x.reshape(x.shape) is x."""
+    x, _ = node.inputs
+    (out,) = node.outputs
+    if x.type.ndim != out.type.ndim or not ctx.same_shape(x, out):
+        return None
+    return x
+
+
+@rule("canonical", ops=[Reshape])
+def reshape_to_dimshuffle(node: Any, ctx: Any) -> Any:
+    """A reshape that only inserts or drops axes of length 1 is a dimshuffle."""
+    x, _ = node.inputs
+    (out,) = node.outputs
+    long_in = [d for d, b in enumerate(x.type.broadcastable) if not b]
+    long_out = [d for d, b in enumerate(out.type.broadcastable) if not b]
+    if len(long_in) != len(long_out) or x.type.ndim == out.type.ndim:
+        return None
+    if not all(ctx.same_length(x, i, out, j) for i, j in zip(long_in, long_out, strict=True)):
+        return None
+    source = iter(long_in)
+    order: list[Any] = ["x" if b else next(source) for b in out.type.broadcastable]
+    return DimShuffle(x.type.broadcastable, order)(x)
+
+
+@rule("canonical", ops=[Rebroadcast], tags=["useless"])
+def useless_rebroadcast(node: Any, ctx: Any) -> Any:
+    """rebroadcast(x) is x where the pattern is the same already."""
+    (x,) = node.inputs
+    return x if x.type == node.outputs[0].type else None
+
+
+@rule("canonical", ops=[SpecifyShape])
+def useless_specify_shape(node: Any, ctx: Any) -> Any:
+    """specify_shape(x, s) is x where the lengths of x are known to be s."""
+    x, shape = node.inputs
+    wanted = shape.data if isinstance(shape, Constant) else None
+    if wanted is None or x.type != node.outputs[0].type:
+        return None
+    lengths = [ctx.length(x, axis) for axis in range(x.type.ndim)]
+    return x if lengths == [int(n) for n in wanted] else None
+
+
+# ---------------------------------------------------------------------------------------------
+# Sums over axes that were broadcast
+# ---------------------------------------------------------------------------------------------
+
+
+@rule("canonical", ops=[SumTo])
+def sum_to_decided(node: Any, ctx: Any) -> Any:
+    """sum_to(g, x) is g where the lengths are equal, and a sum where x has length 1."""
+    g, *wanted = node.inputs
+    if ctx.facts is None:
+        return None
+    try:
+        present = ctx.facts.shape(g)
+        lengths = [ctx.facts.value(n) for n in wanted]
+        present = [ctx.facts.canonical(n) for n in present]
+        axes = node.op.summed_axes(present, [ctx.facts.canonical(n) for n in lengths])
+    except ShapeError:
+        return None
+    if axes is None:
+        return None
+    if not axes:
+        return g
+    return keep_dims(g, Sum(axes, dtype=g.type.dtype)(g), axes)

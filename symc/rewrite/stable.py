@@ -1,0 +1,424 @@
+"""Forms that neither overflow nor lose digits where the written ones do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import is_float
+from ..ops import math as tm
+from ..ops.dimshuffle import DimShuffle
+from ..ops.elemwise import Elemwise, elemwise_of
+from ..ops.gather import AdvancedSubtensor, AdvancedSubtensor1
+from ..ops.math import (
+    erf,
+    erfc,
+    erfcx,
+    exp,
+    expm1,
+    inv,
+    log,
+    log1mexp,
+    log1p,
+    logaddexp,
+    sigmoid,
+    softplus,
+    sqr,
+    switch,
+)
+from ..ops.reduce import Max, Sum, keep_dims
+from ..ops.shape import Reshape
+from ..ops.slice import Subtensor
+from ..ops.softmax import CrossentropySoftmax1Hot, LogSoftmax, Softmax
+from ..scalar import math as sm
+from ..scalar import special as sp
+from ..scalar.arith import neg, sub, true_div
+from ..scalar.logic import second
+from .algebra import product_of
+from .index import is_range_over
+from .rule import rule
+from .sizes import length_variable
+from .values import (
+    broadcast_like,
+    constant_value,
+    is_elemwise,
+    operands_of,
+    typed,
+)
+
+__all__ = ["log_of_softmax"]
+
+_neg = elemwise_of(neg)
+
+
+# ---------------------------------------------------------------------------------------------
+# Logarithms and exponentials near 1 and 0
+# ---------------------------------------------------------------------------------------------
+
+
+@rule("stable")
+def log_of_one_plus(x: Any) -> Any:
+    return log(1 + x), log1p(x)
+
+
+@rule("stable")
+def log_of_one_minus(x: Any) -> Any:
+    return log(1 - x), log1p(-x)
+
+
+@rule("stable")
+def exp_minus_one(x: Any) -> Any:
+    return exp(x) - 1, expm1(x)
+
+
+@rule("stable")
+def one_minus_exp(x: Any) -> Any:
+    return 1 - exp(x), -expm1(x)
+
+
+@rule("stable")
+def log1p_of_minus_exp(x: Any) -> Any:
+    return log1p(-exp(x)), log1mexp(x)
+
+
+@rule("stable")
+def log_of_minus_expm1(x: Any) -> Any:
+    return log(-expm1(x)), log1mexp(x)
+
+
+@rule("stable")
+def log_of_sum_of_two_exponentials(x: Any, y: Any) -> Any:
+    return log(exp(x) + exp(y)), logaddexp(x, y)
+
+
+# ---------------------------------------------------------------------------------------------
+# The logistic function
+# ---------------------------------------------------------------------------------------------
+
+
+@rule("stable")
+def log1p_of_exp(x: Any) -> Any:
+    return log1p(exp(x)), softplus(x)
+
+
+@rule("stable")
+def log_of_sigmoid(x: Any) -> Any:
+    return log(sigmoid(x)), -softplus(-x)
+
+
+@rule("stable")
+def log1p_of_minus_sigmoid(x: Any) -> Any:
+    return log1p(-sigmoid(x)), -softplus(x)
+
+
+@rule("stable")
+def exp_over_one_plus_exp(x: Any) -> Any:
+    return exp(x) / (1 + exp(x)), sigmoid(x)
+
+
+@rule("stable")
+def quotient_by_one_plus_exp(a: Any, x: Any) -> Any:
+    return a / (1 + exp(x)), a * sigmoid(-x)
+
+
+@rule("stable")
+def inverse_of_one_plus_exp(x: Any) -> Any:
+    return inv(1 + exp(x)), sigmoid(-x)
+
+
+@rule("stable")
+def sigmoid_times_exp(x: Any) -> Any:
+    return exp(x) * sigmoid(-x), sigmoid(x)
+
+
+@rule("stable")
+def sigmoid_of_minus_times_exp(x: Any) -> Any:
+    return exp(-x) * sigmoid(x), sigmoid(-x)
+
+
+@rule("stable", ops=[sub])
+def one_minus_sigmoid(node: Any, ctx: Any) -> Any:
+    """1 - sigmoid(x) is sigmoid(-x), if nothing else needs sigmoid(x)."""
+    one, s = node.inputs
+    inner = operands_of(s, sm.sigmoid)
+    (out,) = node.outputs
+    if inner is None or constant_value(one) != 1 or not _one_dtype(out, s, inner[0]):
+        return None
+    if ctx.readers(s) != 1:
+        return None
+    return broadcast_like(sigmoid(-inner[0]), out, node.inputs, ctx)
+
+
+def _one_dtype(*variables: Any) -> bool:
+    """Whether all variables are floats of one dtype."""
+    dtypes = {v.type.dtype for v in variables}
+    return len(dtypes) == 1 and is_float(dtypes.pop())
+
+
+# ---------------------------------------------------------------------------------------------
+# The error function
+# ---------------------------------------------------------------------------------------------
+
+
+@rule("stable")
+def one_minus_erf(x: Any) -> Any:
+    return 1 - erf(x), erfc(x)
+
+
+@rule("stable")
+def one_plus_erf(x: Any) -> Any:
+    return 1 + erf(x), erfc(-x)
+
+
+@rule("stable")
+def erf_minus_one(x: Any) -> Any:
+    return erf(x) - 1, -erfc(x)
+
+
+@rule("stable")
+def one_minus_erfc(x: Any) -> Any:
+    return 1 - erfc(x), erf(x)
+
+
+@rule("stable")
+def erfc_minus_one(x: Any) -> Any:
+    return erfc(x) - 1, -erf(x)
+
+
+@rule("stable", ops=[sm.log])
+def log_of_erfc(node: Any, ctx: Any) -> Any:
+    """log(erfc(x)) is log(erfcx(x)) - x**2 for x > 1, where erfc underflows."""
+    inner = operands_of(node.inputs[0], sp.erfc)
+    if inner is None or not _one_dtype(node.inputs[0], *inner):
+        return None
+    (x,) = inner
+    if is_elemwise(x, switch.scalar_op) and constant_value(x.owner.inputs[1]) == 1:
+        return None  # the near side of this rule's result
+    one = typed(1, x.type.dtype, x.type.ndim)
+    large = x > one
+    # Each side gets an argument at which it is finite, so that neither yields a NaN.
+    near, far = switch(large, one, x), switch(large, x, one)
+    return switch(large, log(erfcx(far)) - sqr(far), log(erfc(near)))
+
+
+@rule("stable")
+def gaussian_over_erfc(x: Any) -> Any:
+    return exp(-sqr(x)) / erfc(x), inv(erfcx(x))
+
+
+# ---------------------------------------------------------------------------------------------
+# Sums of exponentials, softmax
+# ---------------------------------------------------------------------------------------------
+
+
+def _summed(x: Any) -> tuple[Any, tuple[int, ...]] | None:
+    """Operand and axes if `x` is a float sum, else None."""
+    if x.owner is None or not isinstance(x.owner.op, Sum) or not is_float(x.type.dtype):
+        return None
+    (source,) = x.owner.inputs
+    return source, x.owner.op.axes(source.type.ndim)
+
+
+def _dims_kept(x: Any) -> tuple[Any, tuple[int, ...]] | None:
+    """Like `_summed` for a sum whose axes were kept with length 1."""
+    if x.owner is None or not isinstance(x.owner.op, DimShuffle):
+        return None
+    inner = x.owner.inputs[0]
+    found = _summed(inner)
+    if found is None:
+        return None
+    source, axes = found
+    kept = iter(range(inner.type.ndim))
+    order = tuple("x" if d in axes else next(kept) for d in range(source.type.ndim))
+    return found if x.owner.op.new_order == order else None
+
+
+class _MaxFromBelow(Max):
+    """The largest element along some axes, -inf for none."""
+
+    __props__ = ("axis",)
+
+    @property
+    def identity(self) -> float:
+        return -np.inf
+
+    def numpy(self, *arrays: Any) -> Any:
+        (x,) = arrays
+        return np.asarray(np.max(x, axis=self.axes(x.ndim), initial=self.identity))
+
+
+@rule("stable", ops=[sm.log])
+def log_of_sum_of_exponentials(node: Any, ctx: Any) -> Any:
+    """log(sum(exp(x))) is m + log(sum(exp(x - m))) with the maximum m (0 if m is infinite)."""
+    found = _summed(node.inputs[0])
+    if found is None:
+        return None
+    powers, axes = found
+    inner = operands_of(powers, sm.exp)
+    (out,) = node.outputs
+    if inner is None or not axes or not _one_dtype(out, powers, inner[0]):
+        return None
+    (x,) = inner
+    if _is_shifted(x, axes):
+        return None
+    largest = _MaxFromBelow(axes)(x)
+    bounded = switch(tm.isinf(largest), typed(0, x.type.dtype, largest.type.ndim), largest)
+    shifted = exp(x - keep_dims(x, bounded, axes))
+    return log(node.inputs[0].owner.op(shifted)) + bounded
+
+
+def _is_shifted(x: Any, axes: tuple[int, ...]) -> bool:
+    """Whether a maximum along `axes` was subtracted from `x` already."""
+    operands = operands_of(x, sub)
+    if operands is None or operands[1].owner is None:
+        return False
+    pending = [operands[1]]
+    for _ in range(16):
+        if not pending:
+            return False
+        v = pending.pop()
+        if v.owner is None:
+            continue
+        if isinstance(v.owner.op, Max):
+            return bool(v.owner.op.axes(v.owner.inputs[0].type.ndim) == axes)
+        if isinstance(v.owner.op, (DimShuffle, Elemwise)):
+            pending.extend(v.owner.inputs)
+    return False
+
+
+@rule("stable", ops=[true_div])
+def softmax_of_exponentials(node: Any, ctx: Any) -> Any:
+    """exp(x) / sum(exp(x), axis, keepdims) is softmax(x)."""
+    (out,) = node.outputs
+    if not is_float(out.type.dtype):
+        return None
+    product = product_of(out, ctx)
+    for total, exponent in product.factors.items():
+        found = _dims_kept(total) if exponent < 0 else None
+        if found is None:
+            continue
+        powers, axes = found
+        inner = operands_of(powers, sm.exp)
+        if inner is None or len(axes) != 1 or product.factors.get(powers, 0) < 1:
+            continue
+        if not _one_dtype(out, powers, inner[0], total):
+            continue
+        probabilities = Softmax(axes[0])(_unshifted(inner[0], axes))
+        product.factors[powers] -= 1
+        product.factors[total] += 1
+        product.factors[probabilities] = product.factors.get(probabilities, 0) + 1
+        return product.rebuilt(ctx)
+    return None
+
+
+def _unshifted(x: Any, axes: tuple[int, ...]) -> Any:
+    """`x` without a maximum of its own along `axes` that was subtracted; softmax does the same."""
+    operands = operands_of(x, sub)
+    if operands is None:
+        return x
+    source, shift = operands
+    if shift.owner is None or not isinstance(shift.owner.op, DimShuffle):
+        return x
+    largest = shift.owner.inputs[0].owner
+    if largest is None or not isinstance(largest.op, Max) or largest.inputs[0] is not source:
+        return x
+    return source if largest.op.axes(source.type.ndim) == axes else x
+
+
+@rule("stable", ops=[sm.log])
+def log_of_softmax(node: Any, ctx: Any) -> Any:
+    """log(softmax(x)) is log_softmax(x)."""
+    (p,) = node.inputs
+    if p.owner is None or not isinstance(p.owner.op, Softmax):
+        return None
+    return LogSoftmax(p.owner.op.axis)(p.owner.inputs[0])
+
+
+_PICKS = (DimShuffle, Reshape, Subtensor, AdvancedSubtensor, AdvancedSubtensor1)
+
+
+@rule("stable", ops=[sm.log])
+def log_of_picked_softmax(node: Any, ctx: Any) -> Any:
+    """log(softmax(x)[index]) is log_softmax(x)[index]."""
+    path = []
+    v = node.inputs[0]
+    while v.owner is not None and isinstance(v.owner.op, _PICKS):
+        path.append(v.owner)
+        v = v.owner.inputs[0]
+    if not path or v.owner is None or not isinstance(v.owner.op, Softmax):
+        return None
+    new = LogSoftmax(v.owner.op.axis)(v.owner.inputs[0])
+    for pick in reversed(path):
+        new = pick.op(new, *pick.inputs[1:])
+    return new
+
+
+@rule("stable", ops=[AdvancedSubtensor])
+def crossentropy_of_picked_log_softmax(node: Any, ctx: Any) -> Any:
+    """log_softmax(x)[arange(n), y] is -crossentropy_softmax_1hot(x, y)."""
+    log_p, *indices = node.inputs
+    if log_p.owner is None or not isinstance(log_p.owner.op, LogSoftmax):
+        return None
+    if node.op.axes != (0, 1) or log_p.type.ndim != 2 or log_p.owner.op.axis not in (1, -1):
+        return None
+    rows, labels = indices
+    if labels.type.ndim != 1 or not is_range_over(rows, log_p, 0, ctx):
+        return None
+    if not ctx.same_length(labels, 0, rows, 0):
+        return None
+    (x,) = log_p.owner.inputs
+    return _neg(CrossentropySoftmax1Hot()(x, _counted_from_start(labels, x, ctx))[0])
+
+
+def _counted_from_start(labels: Any, x: Any, ctx: Any) -> Any:
+    """Labels, where negative ones count from the last class, as indices do."""
+    if labels.type.dtype[0] == "u":
+        return labels
+    return switch(labels < 0, labels.astype("int64") + length_variable(x, 1, ctx), labels)
+
+
+# ---------------------------------------------------------------------------------------------
+# Gradients at 0
+# ---------------------------------------------------------------------------------------------
+
+
+@rule("stable", ops=[true_div])
+def gradient_of_norm(node: Any, ctx: Any) -> Any:
+    """X / sqrt(sum(sqr(x))) is 0 where x is 0: a subgradient of the norm."""
+    (out,) = node.outputs
+    if not is_float(out.type.dtype):
+        return None
+    product = product_of(out, ctx)
+    for root, exponent in list(product.factors.items()):
+        radicand = operands_of(_inside(root), sm.sqrt) if exponent < 0 else None
+        if radicand is None or root.type.dtype != out.type.dtype:
+            continue
+        source = _squared(radicand[0])
+        if source is None or product.factors.get(source, 0) < 1:
+            continue
+        zero, one = (typed(n, root.type.dtype, root.type.ndim) for n in (0, 1))
+        divisor = switch(tm.eq(root, zero), one, root)
+        product.factors[divisor] = product.factors.pop(root)
+        return product.rebuilt(ctx)
+    return None
+
+
+def _inside(x: Any) -> Any:
+    """`x` without dimshuffles and fills around it."""
+    while x.owner is not None:
+        if isinstance(x.owner.op, DimShuffle):
+            x = x.owner.inputs[0]
+        elif is_elemwise(x, second):
+            x = x.owner.inputs[1]
+        else:
+            break
+    return x
+
+
+def _squared(x: Any) -> Any:
+    """The variable whose squares are summed in `x`, else None."""
+    found = _summed(x)
+    squares = x if found is None else found[0]
+    operands = operands_of(squares, tm.sqr.scalar_op)
+    return None if operands is None else operands[0]
