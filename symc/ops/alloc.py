@@ -36,6 +36,7 @@ __all__ = [
     "Eye",
     "Tri",
     "alloc",
+    "alloc_validate_shape",
     "arange",
     "broadcast_to",
     "empty",
@@ -79,6 +80,12 @@ def _known_sizes(sizes: Sequence[Any]) -> tuple[int | None, ...]:
 def _check_not_negative(what: str, lengths: Sequence[int | None]) -> None:
     if [n for n in lengths if n is not None and n < 0]:
         raise ShapeError(f"{what}: a length can't be negative, got {tuple(lengths)}")
+
+
+def alloc_validate_shape(shape: Any) -> tuple[list[Any], list[bool]]:
+    """Return the lengths of a shape as 0-d int64 tensors, and where they are known to be 1."""
+    sizes = [as_index_scalar(n) for n in _size_entries(shape)]
+    return sizes, [n == 1 for n in _known_sizes(sizes)]
 
 
 class _Sized(BuiltinOp):

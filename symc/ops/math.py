@@ -20,6 +20,7 @@ from .reduce import All
 __all__ = [
     "allclose",
     "ceil_intdiv",
+    "div_proxy",
     "iround",
     "isclose",
     "largest",
@@ -174,6 +175,11 @@ def ceil_intdiv(a: Any, b: Any) -> Any:
     a, b = as_tensor_variable(a), as_tensor_variable(b)
     quotient = int_div(a, b)
     return quotient + cast(neq(mod(a, b), 0), quotient.dtype)
+
+
+def div_proxy(x: Any, y: Any) -> Any:
+    """Return ``x / y``: true division, of integers too."""
+    return true_div(x, y)
 
 
 def mod_check(x: Any, y: Any) -> Any:

@@ -70,6 +70,7 @@ from ..ops.alloc import (
     Eye,
     Tri,
     alloc,
+    alloc_validate_shape,
     arange,
     broadcast_to,
     empty,
@@ -88,6 +89,8 @@ from ..ops.alloc import (
     zeros_like,
 )
 from ..ops.argmax import Argmax, Argmin, MaxAndArgmax, argmax, argmin, max_and_argmax
+from ..ops.axes import check_and_normalize_axes
+from ..ops.constants import extract_constant, get_scalar_constant_value, numpy_scalar
 from ..ops.diagonal import AllocDiag, ExtractDiag, diag, diagonal, trace
 from ..ops.dimshuffle import DimShuffle, dimshuffle, transpose
 from ..ops.dot import (
@@ -144,6 +147,7 @@ from ..ops.math import (
     cos,
     cosh,
     deg2rad,
+    div_proxy,
     eq,
     erf,
     erfc,
@@ -181,10 +185,10 @@ from ..ops.math import (
     largest,
     le,
     log,
-    log10,
     log1mexp,
     log1p,
     log2,
+    log10,
     logaddexp,
     lt,
     maximum,
@@ -231,6 +235,8 @@ from ..ops.reduce import (
     All,
     CAReduce,
     CAReduceDtype,
+    Max,
+    Min,
     Prod,
     ProdWithoutZeros,
     Sum,
@@ -241,6 +247,8 @@ from ..ops.reduce import (
     prod,
     sum,
 )
+from ..ops.reduce import Any_ as Any
+from ..ops.reduce import keep_dims as makeKeepDims  # noqa: N812 - Theano's name
 from ..ops.scatter import AdvancedIncSubtensor, AdvancedIncSubtensor1
 from ..ops.shape import (
     Rebroadcast,
@@ -263,8 +271,20 @@ from ..ops.shape import (
 )
 from ..ops.sizes import Shape, Shape_i, shape
 from ..ops.slice import Subtensor, get_idx_list
+from ..ops.slicetype import (
+    MakeSlice,
+    NoneConst,
+    NoneTypeT,
+    SliceConstant,
+    SliceType,
+    as_int_none_variable,
+    make_slice,
+    none_type_t,
+    slicetype,
+)
 from ..ops.statistics import cov, mean, norm, ptp, std, var
 from ..ops.vector import MakeVector, get_vector_length
+from ..ops.vector import as_index_scalar as as_index_variable
 from ..ops.write import IncSubtensor, inc_subtensor, set_subtensor
 from . import elemwise, nnet
 
