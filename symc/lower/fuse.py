@@ -16,8 +16,6 @@ from .store import CHEAP
 
 MAX_CONE = 50
 """At most so many values are moved together from one kernel to another."""
-MAX_KERNEL_COST = 300
-"""Kernels are cut where they would have more operations than this."""
 
 
 class Fuser:
@@ -290,47 +288,3 @@ class Fuser:
         if len(lies[0]) < len(a.axes) or set(lies[0]) != set(lies[1]):
             return None
         return {lies[0][axis]: lies[1][axis] for axis in lies[0]}
-
-
-def segments(cluster: Cluster, readers: dict[Value, list[tuple[Value, Read]]]) -> list[list[Value]]:
-    """The members in topological order, cut into kernels of bounded size.
-
-    Cuts are made where the fewest values cross.
-    """
-    order = sorted(cluster.members, key=lambda v: v.number)
-    costs = [1 + v.cost for v in order]
-    if sum(costs) <= MAX_KERNEL_COST:
-        return [order]
-    crossing = _crossings(order, readers)
-    parts: list[list[Value]] = []
-    start = 0
-    while start < len(order):
-        stop, total, best = start, 0, start
-        while stop < len(order) and (total + costs[stop] <= MAX_KERNEL_COST or stop == start):
-            total += costs[stop]
-            if 2 * total >= MAX_KERNEL_COST and (
-                best == start or crossing[stop] <= crossing[best]
-            ):
-                best = stop
-            stop += 1
-        end = stop if stop == len(order) or best == start else best + 1
-        parts.append(order[start:end])
-        start = end
-    return parts
-
-
-def _crossings(
-    order: Sequence[Value], readers: dict[Value, list[tuple[Value, Read]]]
-) -> list[int]:
-    """How many values are read behind each position by members at later ones."""
-    position = {v: k for k, v in enumerate(order)}
-    change = [0] * (len(order) + 1)
-    for k, value in enumerate(order):
-        last = max((position.get(r, k) for r, _ in readers.get(value, ())), default=k)
-        change[k] += 1
-        change[last] -= 1
-    total, counts = 0, []
-    for step in change[:-1]:
-        total += step
-        counts.append(total)
-    return counts

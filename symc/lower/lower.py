@@ -35,12 +35,13 @@ from ..scalar.expr import Context, Expr, leaves
 from ..scalar.logic import and_, eq, gt, or_
 from .define import Definer, Value
 from .facts import Facts
-from .fuse import Fuser, segments
+from .fuse import Fuser
 from .kernels import KernelWriter
 from .opaque import PerformNode, Plan, Planner
 from .order import Item, ordered
 from .plan import plan_memory
 from .sizes import escaped
+from .split import segments
 from .store import StoreDecision
 from .translate import Sizes
 

@@ -34,7 +34,7 @@ from ..loop.program import (
     Step,
     ViewStep,
 )
-from ..scalar.expr import Context, Expr, walk
+from ..scalar.expr import Context, Expr, leaves, walk
 from ..scalar.simplify import simplify
 from .kernels import stage_expressions
 from .order import Item
@@ -150,7 +150,7 @@ class _MemoryPlanner:
                     self._survey()
 
     def _overwrites_safely(self, old: int, new: int, first: int, copied: bool) -> bool:
-        if any(i.step.fallible for i in self.items[first + 1 :]):
+        if any(self._may_fail(i) for i in self.items[first + 1 :]):
             return False
         copy = self.items.index(self._copy_step(new)) if copied else -1
         last = max((k for k in self.uses.get(old, ()) if k != copy), default=-1)
@@ -162,6 +162,14 @@ class _MemoryPlanner:
         if last < first:
             return True
         return isinstance(item.step, KernelStep) and self._same_index(item.step, old, new)
+
+    def _may_fail(self, item: Item) -> bool:
+        """Whether a step may fail, be it for want of memory of a size that nobody could foresee."""
+        late = (
+            leaf for b in item.writes for leaf in leaves(self.buffers[b].shape, "size")
+            if self.buffers[b].kind in ("dynamic", "output", "update")
+        )
+        return item.step.fallible or not all(map(self.program.early_leaf, late))
 
     # ---- operands that die
 

@@ -1,0 +1,130 @@
+"""Large clusters are cut into kernels of bounded size."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+
+from ..scalar.expr import walk
+from .cluster import Cluster
+from .define import Read, Value
+
+MAX_KERNEL_SIZE = 300
+"""Kernels are cut where they would have more statements than this."""
+MAX_SWEEPS = 8
+"""Kernels are cut where more reductions than this depend on each other."""
+DEAR = 8
+"""An operation of this cost counts as one more statement."""
+
+Readers = Mapping[Value, Sequence[tuple[Value, Read]]]
+
+
+def segments(cluster: Cluster, readers: Readers) -> list[list[Value]]:
+    """The members in topological order, cut into kernels of bounded size.
+
+    Cuts are made where few values cross, in an order in which few values are alive at a time.
+    """
+    order = sorted(cluster.members, key=lambda v: v.number)
+    sweeps = _sweeps(order)
+    small = sum(map(statements, order)) <= MAX_KERNEL_SIZE
+    if small and max(sweeps.values()) <= MAX_SWEEPS:
+        return [order]
+    if cluster.inner is None:
+        order = close_order(order, readers)
+    sizes = [statements(v) for v in order]
+    crossing = _crossings(order, readers)
+    parts: list[list[Value]] = []
+    start = 0
+    while start < len(order):
+        stop, total, best = start, 0, -1
+        last_sweep = sweeps[order[start]] + MAX_SWEEPS
+        while stop < len(order) and (
+            stop == start
+            or (total + sizes[stop] <= MAX_KERNEL_SIZE and sweeps[order[stop]] <= last_sweep)
+        ):
+            total += sizes[stop]
+            if 2 * total >= MAX_KERNEL_SIZE and (best < 0 or crossing[stop] <= crossing[best]):
+                best = stop
+            stop += 1
+        end = stop if stop == len(order) or best < 0 else best + 1
+        parts.append(order[start:end])
+        start = end
+    return parts
+
+
+def _sweeps(order: Sequence[Value]) -> dict[Value, int]:
+    """How many reductions lie on the way to each value."""
+    found: dict[Value, int] = {}
+    for value in order:
+        sources = [r.source for r in value.template.reads]  # type: ignore[union-attr]
+        found[value] = max((found[s] + (s.form == "reduce") for s in sources if s in found),
+                           default=0)
+    return found
+
+
+def statements(value: Value) -> int:
+    """Roughly how many statements a value adds to a kernel."""
+    assert value.template is not None
+    calls = [n for n in walk([value.template.expr]) if n.kind == "call"]
+    return sum(1 + n.op.cost // DEAR for n in calls)
+
+
+def close_order(order: Sequence[Value], readers: Readers) -> list[Value]:
+    """A topological order in which values are computed close to where they are read.
+
+    Values are scheduled from the last to the first. Of those whose readers are all scheduled, the
+    one goes next that leaves the fewest values alive; of equals the deepest, so that long chains
+    advance together.
+    """
+    members = set(order)
+    depth: dict[Value, int] = {}
+    sources: dict[Value, list[Value]] = {}
+    waiting: dict[Value, int] = {}
+    for value in order:
+        found = dict.fromkeys(r.source for r in value.template.reads)  # type: ignore[union-attr]
+        sources[value] = [s for s in found if s in members]
+        depth[value] = 1 + max((depth[s] for s in sources[value]), default=0)
+        waiting[value] = len({r for r, _ in readers.get(value, ()) if r in members})
+    alive: set[Value] = set()
+    heap: list[tuple[int, int, int, Value]] = []
+
+    def push(value: Value) -> None:
+        opened = sum(s not in alive for s in sources[value]) - (value in alive)
+        heapq.heappush(heap, (opened, -depth[value], -value.number, value))
+
+    for value in order:
+        if not waiting[value]:
+            push(value)
+    done: list[Value] = []
+    scheduled: set[Value] = set()
+    while heap:
+        value = heapq.heappop(heap)[-1]
+        if value in scheduled:
+            continue
+        scheduled.add(value)
+        done.append(value)
+        for source in sources[value]:
+            waiting[source] -= 1
+            if source not in alive:
+                alive.add(source)
+                for reader, _ in readers[source]:
+                    if reader in members and not waiting[reader] and reader not in scheduled:
+                        push(reader)
+            if not waiting[source]:
+                push(source)
+    return done[::-1]
+
+
+def _crossings(order: Sequence[Value], readers: Readers) -> list[int]:
+    """How many values are read behind each position by members at later ones."""
+    position = {v: k for k, v in enumerate(order)}
+    change = [0] * (len(order) + 1)
+    for k, value in enumerate(order):
+        last = max((position.get(r, k) for r, _ in readers.get(value, ())), default=k)
+        change[k] += 1
+        change[last] -= 1
+    total, counts = 0, []
+    for step in change[:-1]:
+        total += step
+        counts.append(total)
+    return counts
