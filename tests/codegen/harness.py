@@ -82,7 +82,7 @@ def compile_text(text, folder, flags=("-O1",), name=None):
 
 def nest_text(nests, aliased=frozenset()):
     """C text with one entry function per nest, ``entry_k(c, pointers, integers)``."""
-    parts = ['#include "driver.h"\n#define sy_where 0\n']
+    parts = ['#include "driver.h"\n#include "sy_arrays.h"\n']
     functions = []
     for number, nest in enumerate(nests):
         function = print_nest(nest, aliased)

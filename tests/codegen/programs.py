@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
-from harness import INCLUDES, CallError, SyCall, compile_text
 
 from symc.codegen.program_c import program_source
+from tests.codegen.harness import INCLUDES, CallError, SyCall, compile_text
 
 BLAS_NAMES = (
     *("sgemm", "dgemm", "cgemm", "zgemm"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import kernels as K
 import numpy as np
 import pytest
-from harness import COMPILER, call_nest, compile_text, copy_with_strides, nest_text
 
 from symc.loop.interp import run_kernel, run_nest
+from tests.codegen import kernels as K
+from tests.codegen.harness import COMPILER, call_nest, compile_text, copy_with_strides, nest_text
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
