@@ -20,6 +20,14 @@ from .errors import DisconnectedInputError, GradientError, NullTypeGradError, us
 from .graph.node import Variable
 from .graph.special import DisconnectedType, NullType
 from .graph.trace import user_line
+from .ops.grad_control import (
+    consider_constant,
+    disconnected_grad,
+    grad_clip,
+    grad_scale,
+    undefined_grad,
+    zero_grad,
+)
 
 __all__ = [
     "DisconnectedInputError",
@@ -29,14 +37,20 @@ __all__ = [
     "NullType",
     "NullTypeGradError",
     "Rop",
+    "consider_constant",
+    "disconnected_grad",
     "format_as",
     "grad",
+    "grad_clip",
     "grad_not_implemented",
+    "grad_scale",
     "grad_undefined",
     "hessian_vector_product",
     "numeric_grad",
     "subgraph_grad",
+    "undefined_grad",
     "verify_grad",
+    "zero_grad",
 ]
 
 
@@ -144,7 +158,7 @@ def grad(
                 raise NullTypeGradError(
                     user_message(
                         f"the gradient with respect to {variable} is undefined",
-                        where=user_line(variable),
+                        where=user_line(variable) or None,
                         got=gradient.type.why_null,
                     )
                 )
@@ -199,7 +213,7 @@ def _report_disconnected(
         return
     message = user_message(
         f"the cost does not depend differentiably on {', '.join(str(v) for v in lost)}",
-        where=user_line(lost[0]),
+        where=user_line(lost[0]) or None,
         got=[f"{v}: {why_disconnected(costs, v, barred)}" for v in lost],
         hint="leave it out, or pass disconnected_inputs='ignore' (or 'warn')",
     )
@@ -217,7 +231,7 @@ def _disconnected(variable: Any, gradient: Variable, how: str) -> Any:
     return variable.zeros_like(dtype=floating)
 
 
-def Lop(  # noqa: N802 - Theano's name
+def Lop(
     f: Any,
     wrt: Any,
     eval_points: Any,
@@ -248,7 +262,7 @@ def Lop(  # noqa: N802 - Theano's name
     )
 
 
-def Rop(  # noqa: N802 - Theano's name
+def Rop(
     f: Any,
     wrt: Any,
     eval_points: Any,

@@ -15,7 +15,23 @@ from ..array.type import TensorType
 from ..array.variable import TensorOperators
 from ..errors import ShapeError, user_message
 from ..graph.node import Variable
-from . import advanced, alloc, argmax, constants, diagonal, dot, join, math, reduce, shape, sizes, statistics
+from . import (
+    accumulate,
+    advanced,
+    alloc,
+    argmax,
+    constants,
+    diagonal,
+    dot,
+    join,
+    math,
+    reduce,
+    repeat,
+    shape,
+    sizes,
+    sort,
+    statistics,
+)
 from .dimshuffle import dimshuffle, transpose
 from .elemwise import cast, elemwise_of
 from .slice import basic_index, is_basic
@@ -116,6 +132,11 @@ def _ravel(self: Any) -> Any:
     return shape.flatten(self)
 
 
+def _compress(self: Any, condition: Any, axis: int | None = None) -> Any:
+    """Return the slices along an axis where `condition` is true."""
+    return repeat.compress(condition, self, axis)
+
+
 _transfers: list[Callable[[Any, str], Any]] = []
 
 
@@ -194,6 +215,17 @@ _FUNCTIONS = (
 """Elementwise functions that are methods of the same name."""
 
 METHODS: dict[str, Any] = {
+    "sort": sort.sort,
+    "argsort": sort.argsort,
+    "searchsorted": sort.searchsorted,
+    "cumsum": accumulate.cumsum,
+    "cumprod": accumulate.cumprod,
+    "repeat": repeat.repeat,
+    "take": repeat.take,
+    "choose": repeat.choose,
+    "compress": _compress,
+    "nonzero": advanced.nonzero,
+    "nonzero_values": advanced.nonzero_values,
     # operators (arithmetic, comparisons and bits come from scalar.expr.Operators by _apply)
     "_apply": _apply,
     "__getitem__": _getitem,

@@ -3,7 +3,7 @@
 Only names; the code lives in `symc.array` and `symc.ops`.
 """
 
-# ruff: noqa: F401, A004 - a namespace re-exports, and shares names with Python's built-ins
+
 
 from ..array import constructors as _constructors
 from ..array.constructors import (
@@ -61,7 +61,18 @@ from ..errors import (
     NotScalarConstantError,
     ShapeError,
 )
-from ..gradient import DisconnectedType, Lop, Rop, grad, numeric_grad, verify_grad
+from ..gradient import (
+    DisconnectedType,
+    Lop,
+    Rop,
+    consider_constant,
+    grad,
+    grad_not_implemented,
+    grad_undefined,
+    numeric_grad,
+    verify_grad,
+)
+from ..ops.accumulate import CumOp, cumprod, cumsum, diff
 from ..ops.advanced import Nonzero, flatnonzero, nonzero, nonzero_values
 from ..ops.alloc import (
     Alloc,
@@ -249,6 +260,7 @@ from ..ops.reduce import (
 )
 from ..ops.reduce import Any_ as Any
 from ..ops.reduce import keep_dims as makeKeepDims  # noqa: N812 - Theano's name
+from ..ops.repeat import choose, compress, repeat, take, tile, to_one_hot
 from ..ops.scatter import AdvancedIncSubtensor, AdvancedIncSubtensor1
 from ..ops.shape import (
     Rebroadcast,
@@ -281,6 +293,17 @@ from ..ops.slicetype import (
     make_slice,
     none_type_t,
     slicetype,
+)
+from ..ops.sort import (
+    ArgSortOp,
+    SortOp,
+    TopKOp,
+    argsort,
+    argtopk,
+    searchsorted,
+    sort,
+    topk,
+    topk_and_argtopk,
 )
 from ..ops.statistics import cov, mean, norm, ptp, std, var
 from ..ops.vector import MakeVector, get_vector_length

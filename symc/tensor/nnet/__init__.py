@@ -1,6 +1,6 @@
 """``symc.tensor.nnet``: activations, softmax and cross-entropies, in Theano's names."""
 
-# ruff: noqa: F401 - a namespace re-exports
+
 
 from ...ops.math import sigmoid, softplus
 from ...ops.softmax import (
