@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -57,24 +58,34 @@ def _compiler() -> Iterator[Finding]:
     found = runtime.compiler()
     if found is not None:
         yield Finding("C compiler", OK, f"{found.path} ({found.version})")
-        yield Finding("vector unit", OK, vector_unit(found.features))
+        yield Finding("vector unit", OK, f"{vector_unit(_cpu_flags())}; own vector mathematics")
         return
     cure = "install gcc or clang (Debian: apt-get install gcc), or set SYMC_FLAGS=cc=/path/to/cc"
     yield Finding("C compiler", MISSING, "no working compiler was found", cure)
 
 
-def vector_unit(features: str) -> str:
-    """The widest vector instructions among the compiler's CPU features."""
-    for word, text in (
+def _cpu_flags() -> frozenset[str]:
+    """What the system says about the processor; empty where it says nothing."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    words = next((ln for ln in lines if ln.startswith(("flags", "Features"))), "")
+    return frozenset(words.partition(":")[2].split())
+
+
+def vector_unit(flags: frozenset[str]) -> str:
+    """The widest vector instructions among a processor's flags."""
+    for flag, text in (
         ("avx512f", "AVX-512, 16 floats at a time"),
         ("avx2", "AVX2, 8 floats at a time"),
         ("avx", "AVX, 8 floats at a time"),
         ("sse2", "SSE2, 4 floats at a time"),
-        ("neon", "NEON, 4 floats at a time"),
+        ("asimd", "NEON, 4 floats at a time"),
     ):
-        if word in features:
-            return f"{text}; own vector mathematics"
-    return "scalar code or an unknown vector unit; own mathematics"
+        if flag in flags:
+            return text
+    return f"what the compiler finds on {platform.machine()}"
 
 
 def _blas() -> Iterator[Finding]:
@@ -83,17 +94,19 @@ def _blas() -> Iterator[Finding]:
         cure = "reinstall SciPy: python3 -m pip install --force-reinstall scipy"
         yield Finding("BLAS", MISSING, "SciPy's BLAS could not be loaded", cure)
     else:
-        yield Finding("BLAS", OK, str(info))
+        shared = "on symc's threads" if info.shares_threads else "on threads of its own"
+        text = f"{info.config or 'SciPy BLAS'}, {info.threads} threads, {shared}"
+        yield Finding("BLAS", OK, f"{text}; from {info.library or info.source}")
 
 
 def _threads() -> Iterator[Finding]:
-    allowed = runtime.thread_info()
-    yield Finding("threads", OK, f"{allowed}; OMP_NUM_THREADS and CPU affinity are obeyed")
+    allowed, _ = runtime.thread_info()
+    yield Finding("threads", OK, f"{allowed} per call; OMP_NUM_THREADS and CPU affinity are obeyed")
 
 
 def _cache() -> Iterator[Finding]:
     entries = runtime.cache_entries()
-    size = sum(e.size for e in entries) / 1e6
+    size = sum(e.bytes for e in entries) / 1e6
     text = f"{runtime.cache_dir()}: {len(entries)} entries, {size:.1f} MB"
     yield Finding("cache", OK, f"{text} (limit {config.cache_size_limit} MB)")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def initial_parameters(sizes: list[int], dtype: str, seed: int = 0) -> list[np.n
     """
     rng = np.random.default_rng(seed)
     parameters = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         bound = np.sqrt(6.0 / (fan_in + fan_out)) if len(sizes) > 2 else 0.0
         weights = rng.uniform(-bound, bound, (fan_in, fan_out)) if bound else 0.0
         parameters.append(np.zeros((fan_in, fan_out), dtype) + np.asarray(weights, dtype))
