@@ -193,7 +193,8 @@ def _flags(buffer: Buffer, program: Program) -> str:
 
 def _input(buffer: Buffer, variable: Variable) -> tuple[Any, ...]:
     dtype, rank = _dtype_and_rank(buffer)
-    return dtype, rank, tuple(variable.type.broadcastable) if dtype else (), ""
+    pattern = tuple(variable.type.broadcastable) if dtype else ()
+    return dtype, rank, pattern, "c" if buffer.contiguous and dtype else ""
 
 
 def _how(buffer: Buffer) -> str:
