@@ -161,13 +161,16 @@ class _ProgramCheck:
         where = f"step {number} ({type(step).__name__})"
         if step.fallible and self.overwritten is not None:
             fail(where, f"it may fail after a container was overwritten by {self.overwritten}")
+        if isinstance(step, KernelStep):
+            self._bound(where, step.kernel.operands, step.bind)
+        elif isinstance(step, LoopStep):
+            self._bound(where, step.nest.operands, step.bind)
         for buffer in step.reads():
             self._read(where, buffer, number)
         if isinstance(step, KernelStep):
             self._kernel(where, step)
         elif isinstance(step, LoopStep):
             check_nest(step.nest)
-            self._bound(where, step.nest.operands, step.bind)
             self._known(where, [e for _, e in step.nest.sizes])
         elif isinstance(step, RoutineStep):
             self._routine(where, step)
@@ -199,7 +202,6 @@ class _ProgramCheck:
 
     def _kernel(self, where: str, step: KernelStep) -> None:
         check_kernel(step.kernel)
-        self._bound(where, step.kernel.operands, step.bind)
         self._known(where, [a.extent for a in step.kernel.axes])
         for target in step.kernel.operands:
             if "w" not in target.access:

@@ -36,9 +36,16 @@ def format_expr(root: Expr) -> str:
     """An expression in infix notation, cut after `MAX_WIDTH` characters."""
     texts: dict[Expr, str] = {}
     for node in walk([root]):
-        texts[node] = _shortened(_node(node, [texts[a] for a in node.args]))
-    text = texts[root]
-    return text[1:-1] if root.kind == "call" and root.op.name in _INFIX else text
+        args = [texts[a] for a in node.args]
+        if node.kind == "load":
+            args = [_opened(a, t) for a, t in zip(node.args, args, strict=True)]
+        texts[node] = _shortened(_node(node, args))
+    return _opened(root, texts[root])
+
+
+def _opened(node: Expr, text: str) -> str:
+    """`text` without the parentheses of its outermost operator."""
+    return text[1:-1] if node.kind == "call" and node.op.name in _INFIX else text
 
 
 def _shortened(text: str) -> str:
@@ -109,8 +116,16 @@ def format_nest(nest: ir.Nest) -> str:
     operands = [f"{o.key}: {o.dtype}[{o.ndim}] {o.access}" for o in nest.operands]
     sizes = [f"{name} = {format_expr(value)}" for name, value in nest.sizes]
     lines = [f"nest({', '.join(operands + sizes)})"]
-    for stmt, depth in ir.statements(nest.body):
-        lines.append("  " * (depth + 1) + _statement(stmt))
+    stack: list[tuple[ir.Stmt | str, int]] = [(s, 1) for s in reversed(nest.body)]
+    while stack:
+        stmt, depth = stack.pop()
+        lines.append("  " * depth + (stmt if isinstance(stmt, str) else _statement(stmt)))
+        if isinstance(stmt, str):
+            continue
+        for number, block in reversed(list(enumerate(ir.blocks(stmt)))):
+            stack.extend((s, depth + 1) for s in reversed(block))
+            if number and block:
+                stack.append(("else:", depth))
     return "\n".join(lines)
 
 
