@@ -128,6 +128,8 @@ def _cached_scalar(array: Any, dtype: str) -> TensorConstant:
 def _numeric_array(x: Any, dtype: Any) -> Any:
     if is_number(x) and dtype is None:
         return np.asarray(x, dtype=python_scalar_dtype(x))
+    if isinstance(x, np.ma.MaskedArray):
+        raise AsTensorError(_not_numeric(x, "the mask would be lost; fill it: x.filled(value)"))
     try:
         array = np.asarray(x)
     except (TypeError, ValueError) as error:

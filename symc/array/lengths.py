@@ -2,8 +2,12 @@
 
 Lengths are facts about variables and not part of their types (D1). Declared ones live in the
 attribute ``static_shape`` of ownerless variables; those of computed variables are noted here by
-the ops that derive them, so that a mismatch can be reported at the line that wrote it. Nothing
-that is needed for correctness reads these notes: the compiler derives its own facts.
+the ops that derive them, so that a mismatch can be reported at the line that wrote it.
+
+Another variable, of the same type and other lengths, may later take the place of one that was
+declared (``givens``, ``clone``, user ops). So nothing that a node *is*, its pattern or the
+constants in it, may depend on `known_lengths`; it may depend on `sure_lengths`. The compiler
+derives its own facts.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from ..graph.node import Constant
 
-__all__ = ["known_lengths", "note_lengths"]
+__all__ = ["known_lengths", "note_lengths", "sure_lengths"]
 
 Lengths = tuple["int | None", ...]
 
@@ -43,6 +47,16 @@ def known_lengths(variable: Any) -> Lengths:
     if noted is None:
         return tuple(1 if b else None for b in pattern)
     return tuple(1 if b else n for n, b in zip(noted, pattern, strict=True))
+
+
+def sure_lengths(variable: Any) -> Lengths:
+    """Return the lengths that hold for whatever may take this variable's place.
+
+    They follow from the type, or are those of a constant; the form is that of `known_lengths`.
+    """
+    if isinstance(variable, Constant):
+        return tuple(variable.data.shape)
+    return tuple(1 if b else None for b in variable.type.broadcastable)
 
 
 def note_lengths(variable: Any, lengths: Lengths) -> None:

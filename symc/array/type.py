@@ -211,6 +211,10 @@ class TensorType(Type):
                     hint="to put an expression in its place, use givens",
                 )
             )
+        if isinstance(data, np.ma.MaskedArray):
+            raise TypeError(
+                self._refusal(data, "its mask would be lost", hint="fill it first: x.filled(value)")
+            )
         if isinstance(data, np.ndarray) and data.dtype.name == self.dtype:
             return np.asarray(data)
         if strict:

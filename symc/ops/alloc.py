@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -337,8 +338,9 @@ class ARange(BuiltinOp):
                     )
                 )
         out = TensorType(self.dtype, (False,))()
-        if all(isinstance(v, Constant) for v in operands):
-            note_lengths(out, (len(np.arange(*(v.data[()] for v in operands))),))
+        count = self._known_count(operands)
+        if count is not None:
+            note_lengths(out, (count,))
         return Apply(self, operands, [out])
 
     def numpy(self, *arrays: Any) -> Any:
@@ -348,11 +350,24 @@ class ARange(BuiltinOp):
         return np.arange(start, stop, step, dtype=self.dtype)
 
     @staticmethod
+    def _known_count(operands: Sequence[Any]) -> int | None:
+        """The number of elements, if all operands are constants."""
+        if not all(isinstance(v, Constant) for v in operands):
+            return None
+        start, stop, step = (v.data[()] for v in operands)
+        if step == 0:
+            raise ZeroDivisionError("the step of arange can't be 0")
+        if all(is_discrete(v.type.dtype) for v in operands):
+            return len(range(int(start), int(stop), int(step)))
+        # NumPy's rule, in the precision of the operands.
+        return max(math.ceil((stop - start) / step), 0)
+
+    @staticmethod
     def _integral(node: Apply) -> bool:
         return all(is_discrete(v.type.dtype) for v in node.inputs)
 
     def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
-        known = known_lengths(node.outputs[0])[0]
+        known = self._known_count(node.inputs)
         if known is not None:
             return [(known,)]
         if not self._integral(node):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..array.convert import as_tensor_variable, is_number, scalar_constant
-from ..array.lengths import known_lengths
+from ..array.lengths import sure_lengths
 from ..errors import NotScalarConstantError, user_message
 from ..graph.node import Constant, Variable
 from ..graph.trace import user_line
@@ -74,7 +74,7 @@ def get_scalar_constant_value(
         if isinstance(op, _SAME_ELEMENTS):
             v = operands[0]
         elif isinstance(op, Shape_i):
-            v = known_lengths(operands[0])[op.i]
+            v = sure_lengths(operands[0])[op.i]
         elif isinstance(op, Subtensor):
             v = _element(v)
         elif isinstance(op, Elemwise) and op.scalar_op.name == "second":
@@ -99,7 +99,7 @@ def _element(v: Any) -> Any:
     position = int(integers[0].data)
     op, operands = vector.owner.op, vector.owner.inputs
     if isinstance(op, Shape):
-        return known_lengths(operands[0])[position]
+        return sure_lengths(operands[0])[position]
     if isinstance(op, MakeVector):
         return operands[position]
     if isinstance(op, Join) and all(x.type.broadcastable == (True,) for x in operands[1:]):

@@ -13,6 +13,7 @@ from ..array.type import TensorType
 from ..errors import ShapeError, user_message
 from ..graph.node import Apply
 from ..graph.op import BuiltinOp
+from ..graph.special import DisconnectedType
 from ..graph.trace import user_line
 from ..loop.protocol import ViewSpec
 
@@ -138,6 +139,8 @@ class DimShuffle(BuiltinOp):
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (g,) = g_outputs
+        if isinstance(g.type, DisconnectedType):
+            return [g]
         back: list[Any] = ["x"] * len(self.input_broadcastable)
         for i, d in enumerate(self.new_order):
             if d != "x":

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..array.convert import set_stack_hook
+from ..array.lengths import known_lengths
 from ..array.type import TensorType
 from ..array.variable import TensorOperators
 from ..errors import ShapeError, user_message
@@ -89,7 +90,7 @@ def _iter(self: Any) -> Iterator[Any]:
 
 
 def _first_length(x: Any) -> int:
-    known = sizes.known_lengths(x)[0]
+    known = known_lengths(x)[0]
     if known is None:
         raise ShapeError("the length is not known")
     return known

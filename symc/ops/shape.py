@@ -8,9 +8,8 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-
 from ..array.convert import as_tensor_variable
-from ..array.lengths import known_lengths, note_lengths
+from ..array.lengths import known_lengths, note_lengths, sure_lengths
 from ..array.type import TensorType
 from ..errors import ShapeError, user_message
 from ..graph.node import Apply, Constant
@@ -107,14 +106,16 @@ class Reshape(BuiltinOp):
                     where=user_line(x) or None,
                 )
             )
-        lengths = self._lengths(x, wanted)
-        out = TensorType(x.type.dtype, [n == 1 for n in lengths])()
-        note_lengths(out, tuple(lengths))
+        noted = self._lengths(x, known_lengths(x), wanted)
+        sure = self._lengths(x, sure_lengths(x), wanted)
+        out = TensorType(x.type.dtype, [n == 1 for n in sure])()
+        note_lengths(out, tuple(noted))
         return Apply(self, [x, shp], [out])
 
-    def _lengths(self, x: Any, wanted: list[int | None]) -> list[int | None]:
-        """The lengths of the result that are known now; an error if they can't be right."""
-        given = known_lengths(x)
+    def _lengths(
+        self, x: Any, given: Sequence[int | None], wanted: list[int | None]
+    ) -> list[int | None]:
+        """The lengths of the result that follow from `given`; an error if they can't be."""
         total = _known_product(given)
         negative = [n for n in wanted if n is not None and n < 0]
         if any(n < -1 for n in negative) or len(negative) > 1:
@@ -309,9 +310,9 @@ class SpecifyShape(BuiltinOp):
             a is not None and b is not None and a != b for a, b in zip(given, wanted, strict=False)
         ):
             raise ShapeError(self._mismatch(given, wanted))
-        lengths = tuple(b if a is None else a for a, b in zip(given, wanted, strict=True))
-        out = TensorType(x.type.dtype, [n == 1 for n in lengths])()
-        note_lengths(out, lengths)
+        pairs = zip(x.type.broadcastable, wanted, strict=True)
+        out = TensorType(x.type.dtype, [b or n == 1 for b, n in pairs])()
+        note_lengths(out, tuple(b if a is None else a for a, b in zip(given, wanted, strict=True)))
         return Apply(self, [x, shp], [out])
 
     @staticmethod

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..array.convert import as_tensor_variable, constant
-from ..array.lengths import known_lengths, note_lengths
+from ..array.lengths import note_lengths, sure_lengths
 from ..array.type import TensorType
 from ..graph.node import Apply
 from ..graph.op import BuiltinOp
@@ -126,11 +126,11 @@ def shape(x: Any) -> Any:
 
 
 def shape_i(x: Any, i: int) -> Any:
-    """Return the length of axis `i` of `x`: a constant where it is known, else symbolic."""
+    """Return the length of axis `i` of `x`: a constant where the type tells it, else symbolic."""
     x = as_tensor_variable(x)
     i = normalize_axis(i, x.type.ndim)
-    known = known_lengths(x)[i]
-    return Shape_i(i)(x) if known is None else constant(known, dtype="int64")
+    sure = sure_lengths(x)[i]
+    return Shape_i(i)(x) if sure is None else constant(sure, dtype="int64")
 
 
 def lengths(x: Any) -> tuple[Any, ...]:

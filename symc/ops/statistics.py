@@ -92,9 +92,11 @@ def var(
         complex mean of the squares).
     """
     x = as_tensor_variable(input)
+    result = var_dtype(x.type.dtype, ddof)
+    if is_discrete(x.type.dtype):
+        x = cast(x, result)
     axes = normalize_axes(axis, x.type.ndim)
     centered = x - mean(x, axes, keepdims=True)
-    result = var_dtype(x.type.dtype, ddof)
     squares = _squared(centered, result)
     n = _count(x, axes, real_dtype_of(squares.dtype))
     spread = sum_(squares, axes, dtype=_work_dtype(squares.dtype), keepdims=keepdims)

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..array.convert import as_tensor_variable
-from ..array.lengths import known_lengths
+from ..array.lengths import sure_lengths
 from ..array.type import TensorType
 from ..dtypes import acc_dtype
 from ..errors import ShapeError, user_message
 from ..graph.node import Apply
 from ..graph.op import BuiltinOp
-from ..graph.special import disconnected_type
+from ..graph.special import DisconnectedType, disconnected_type
 from ..scalar.logic import eq, second, switch
 from .reduce import Sum, keep_dims
 from .sizes import shape_i
@@ -136,6 +136,8 @@ class SumTo(BuiltinOp):
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (g,) = g_outputs
+        if isinstance(g.type, DisconnectedType):
+            return [g, *(disconnected_type() for _ in inputs[1:])]
         return [second(inputs[0], g), *(disconnected_type() for _ in inputs[1:])]
 
     def R_op(self, inputs: list[Any], eval_points: list[Any]) -> list[Any]:
@@ -177,7 +179,7 @@ def sum_to(g: Any, x: Any, equal_axes: Sequence[int] = ()) -> Any:
     static = tuple(i for i, (h, w) in enumerate(zip(have, want, strict=True)) if w and not h)
     if static:
         g = keep_dims(g, _sum_of_own_dtype(g, static), static)
-    here, there = known_lengths(g), known_lengths(x)
+    here, there = sure_lengths(g), sure_lengths(x)
     open_axes = [
         i
         for i, w in enumerate(want)

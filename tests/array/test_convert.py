@@ -15,7 +15,7 @@ from symc.array.convert import (
     is_number,
     scalar_constant,
 )
-from symc.array.lengths import known_lengths, note_lengths
+from symc.array.lengths import known_lengths, note_lengths, sure_lengths
 from symc.array.shared import scalar_constructor, tensor_constructor
 from symc.array.type import TensorType
 from symc.array.variable import (
@@ -130,7 +130,9 @@ def test_constants_pickle_and_copy() -> None:
         assert other.name == "c"
 
 
-@pytest.mark.parametrize("bad", ["text", None, object(), [[1], [1, 2]], {1: 2}, np.array(["a"])])
+@pytest.mark.parametrize(
+    "bad", ["text", None, object(), [[1], [1, 2]], {1: 2}, np.array(["a"]), np.ma.ones(2)]
+)
 def test_what_is_no_tensor(bad) -> None:
     with pytest.raises(AsTensorError, match=r"(?s)can't be turned into a tensor.*got: .*expected"):
         as_tensor_variable(bad)
@@ -286,6 +288,9 @@ def test_known_lengths() -> None:
     assert known_lengths(co.matrix(shape=(2, None))) == (2, None)
     assert known_lengths(constant(np.ones((2, 3)))) == (2, 3)
     assert known_lengths(co.scalar()) == ()
+    assert sure_lengths(co.matrix(shape=(2, None))) == (None, None)
+    assert sure_lengths(co.row()) == (1, None)
+    assert sure_lengths(constant(np.ones((2, 3)))) == (2, 3)
     x = co.vector() * 2
     note_lengths(x, (4,))
     assert known_lengths(x) == (4,)

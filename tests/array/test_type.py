@@ -165,6 +165,8 @@ def test_refusals_say_what_was_got_and_expected() -> None:
         VECTOR.filter(None)
     with pytest.raises(TypeError, match="NumPy can't convert it"):
         VECTOR.filter([[1], [2, 3]])
+    with pytest.raises(TypeError, match=r"x\.filled"):
+        VECTOR.filter(np.ma.masked_array([1.0], [True]))
     with pytest.raises(TypeError, match="givens"):
         VECTOR.filter(vector("v"))
 

@@ -162,6 +162,13 @@ def test_a_step_of_zero() -> None:
     n = lscalar()
     with pytest.raises(ZeroDivisionError):
         evaluate(al.arange(0, 3, n), [n], [0])
+    with pytest.raises(ZeroDivisionError):
+        al.arange(0, 3, 0)
+
+
+def test_a_long_range_costs_nothing_to_build() -> None:
+    assert known_lengths(al.arange(10**15)) == (10**15,)
+    assert known_lengths(al.arange(0.0, 1e15, 0.5)) == (2 * 10**15,)
 
 
 def test_gradients_of_ranges() -> None:

@@ -308,6 +308,14 @@ def test_variance_of_complex_numbers_is_real() -> None:
         assert st.var(z).dtype == "complex128"
 
 
+def test_statistics_of_integers_and_bools() -> None:
+    for dtype in ("int8", "uint8", "bool"):
+        x = tensor(dtype, (False,))
+        a = np.array([1, 0, 1, 1]).astype(dtype)
+        for ours, numpys in ((st.mean, np.mean), (st.var, np.var), (st.std, np.std)):
+            np.testing.assert_allclose(evaluate(ours(x), [x], [a]), numpys(a))
+
+
 def test_statistics_have_gradients() -> None:
     a = RNG.normal(size=(3, 4))
     check_gradient(lambda x: st.mean(x, axis=0), [a])

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from symc.array.constructors import col, lvector, matrix, row, scalar, tensor, tensor3, vector
+from symc.array.convert import constant
 from symc.array.lengths import known_lengths
 from symc.errors import ShapeError
 from symc.graph.special import DisconnectedType
+from symc.graph.walk import toposort
 from symc.ops import shape as s
 from symc.ops.dimshuffle import DimShuffle, dimshuffle, transpose
 from symc.ops.reduce import Sum
@@ -208,7 +210,26 @@ def test_known_lengths_of_reshape() -> None:
     x = matrix(shape=(2, 6))
     assert known_lengths(x.reshape((-1, 4))) == (3, 4)
     assert known_lengths(x.reshape((x.shape[0], 3, -1))) == (None, 3, None)
-    assert matrix(shape=(2, 1)).reshape((2, -1)).broadcastable == (False, True)
+    assert known_lengths(matrix(shape=(2, 1)).reshape((2, -1))) == (2, 1)
+
+
+def test_what_a_node_is_does_not_depend_on_declared_lengths() -> None:
+    x, other = matrix(shape=(2, 1)), matrix()
+    assert x.reshape((2, -1)).broadcastable == (False, False)
+    assert s.specify_shape(x, (2, None)).broadcastable == (False, False)
+    assert s.specify_shape(x, (None, 1)).broadcastable == (False, True)
+    mean = x.mean()
+    replaced = clone_replace(mean, {x: other})
+    np.testing.assert_allclose(evaluate(replaced, [other], [np.arange(6.0).reshape(2, 3)]), 2.5)
+    assert tensor("float64", (True, True)).reshape((-1,)).broadcastable == (True,)
+
+
+def clone_replace(output, replace):
+    done = dict(replace)
+    for node in toposort([output], list(replace)):
+        new = node.clone_with_new_inputs([done.get(v, v) for v in node.inputs])
+        done.update(zip(node.outputs, new.outputs, strict=True))
+    return done[output]
 
 
 def test_reshape_of_strided_operands_and_gradient() -> None:
@@ -308,7 +329,8 @@ def test_shapes_of_scalars_and_known_lengths() -> None:
     x = scalar()
     assert evaluate(x.shape, [x], [1.0]).shape == (0,)
     assert shape_i(row(), 0).data == 1
-    assert shape_i(matrix(shape=(None, 4)), -1).data == 4
+    assert isinstance(shape_i(matrix(shape=(None, 4)), -1).owner.op, Shape_i)
+    assert shape_i(constant(np.ones((2, 3))), 1).data == 3
     with pytest.raises(ValueError, match="no axis 2"):
         Shape_i(2)(matrix())
 
