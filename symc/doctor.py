@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from . import runtime
-from .array.constructors import dvector
+from .array.constructors import vector
 from .compile.function import function
 from .compile.mode import Mode
 from .config import config
@@ -120,7 +120,7 @@ def _gpu() -> Iterator[Finding]:
 
 def _kernel() -> Iterator[Finding]:
     values = np.linspace(-1, 1, 5)
-    x = dvector("x")
+    x = vector("x", dtype="float64")
     before = runtime.statistics()
     f = function([x], exp(x) + x, mode=Mode("native"))
     right = np.allclose(f(values), np.exp(values) + values, rtol=1e-14)

@@ -21,7 +21,8 @@ from ..graph.node import Variable
 from ..graph.text import DebugprintInfo
 from ..graph.trace import user_line
 from ..lower.facts import Facts
-from ..rewrite.engine import Optimized, optimize
+from ..rewrite.engine import optimize
+from ..rewrite.report import Optimized
 from ..runtime import native_available, notice_once
 from .batch import compile_variant, not_batched
 from .collect import Closed
@@ -69,6 +70,15 @@ class Executor:
     def optimize(self, facts: Facts | None) -> Optimized:
         """Rewrite the graph."""
         return optimize(self.roots, facts, self.mode.selection)
+
+    @property
+    def fgraph(self) -> Graph:
+        """The graph of what runs."""
+        raise NotImplementedError
+
+    def debugprint_info(self) -> DebugprintInfo:
+        """What `debugprint` shows."""
+        raise NotImplementedError
 
     def free(self) -> None:
         """Give memory back that is kept between calls."""

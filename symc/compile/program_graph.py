@@ -133,9 +133,9 @@ class ProgramGraph:
         op = _op_of(step, reads)
         destroyed = self._destroyed(step, written)
         if isinstance(op, ProgramOp):
-            op.destroy_map = destroyed
+            op.destroy_map = destroyed  # type: ignore[misc]
             if isinstance(step, (ViewStep, ReshapeViewStep)):
-                op.view_map = {0: [0]}
+                op.view_map = {0: [0]}  # type: ignore[misc]
         node = Apply(op, reads, outputs)
         trace = next((getattr(n.tag, "trace", None) for n in step.origin), None)
         for number, output in zip(written, outputs, strict=True):

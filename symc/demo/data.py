@@ -74,9 +74,9 @@ def mnist_digits(folder: Path, dtype: str = "float32") -> Digits:
     """
     pairs = []
     for images_name, labels_name in zip(_IMAGES, _LABELS, strict=True):
-        found = [_find(folder, images_name), _find(folder, labels_name)]
-        if all(found):
-            pairs.append((_read_images(found[0]), _read_labels(found[1])))
+        images_path, labels_path = _find(folder, images_name), _find(folder, labels_name)
+        if images_path is not None and labels_path is not None:
+            pairs.append((_read_images(images_path), _read_labels(labels_path)))
     if not pairs:
         raise FileNotFoundError(
             f"no MNIST files in {folder}: expected {_IMAGES[1]} and {_LABELS[1]}, "

@@ -70,7 +70,7 @@ def compile_network(values: list[np.ndarray], rate: float, mode: Any = None) -> 
     """
     dtype = str(values[0].dtype)
     x = T.matrix("x", dtype=dtype)
-    y = T.lvector("y")
+    y = T.vector("y", dtype="int64")
     names = [f"{kind}{k}" for k in range(len(values) // 2) for kind in ("W", "b")]
     parameters = [shared(v, name=n) for v, n in zip(values, names, strict=True)]
     layer = x

@@ -166,7 +166,6 @@ class Split(BuiltinOp):
     """
 
     __props__ = ("len_splits", "axis")
-    view_map: dict[int, list[int]] = {}  # noqa: RUF012 - the contract's name and form
 
     def __init__(self, len_splits: int, axis: int = 0) -> None:
         self.len_splits = int(len_splits)

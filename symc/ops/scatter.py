@@ -74,7 +74,6 @@ def broadcast_entry(b: Any, array: Any, idx: Sequence[Any]) -> tuple[Any, ...]:
 class _Writing(BuiltinOp):
     """What writes by index arrays share: operands ``x, y, *indices``, result like `x`."""
 
-    view_map: dict[int, list[int]] = {}  # noqa: RUF012 - the contract's name and form
     set_instead_of_inc: bool
     validates_first = True
     """All that can fail is checked before the first element is written."""

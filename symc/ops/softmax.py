@@ -38,9 +38,9 @@ from .math import (
     sigmoid,
     switch,
 )
-from .reduce import zero_gradient
 from .reduce import max as max_
 from .reduce import sum as sum_
+from .reduce import zero_gradient
 
 __all__ = [
     "CrossentropySoftmax1Hot",

@@ -60,11 +60,11 @@ class _Sorting(BuiltinOp):
 
     __props__ = ("axis", "kind")
 
-    def __init__(self, axis: int = -1, kind: str = "quicksort") -> None:
+    def __init__(self, axis: int = -1, kind: Any = "quicksort") -> None:
         if kind not in KINDS:
             raise ValueError(f"kind of a sort must be one of {', '.join(KINDS)}, not {kind!r}")
         self.axis = axis
-        self.kind = kind
+        self.kind: Any = kind
 
     def _typed(self, x: Any, dtype: str) -> Apply:
         x = as_tensor_variable(x)
@@ -204,10 +204,10 @@ class SearchsortedOp(BuiltinOp):
 
     __props__ = ("side",)
 
-    def __init__(self, side: str = "left") -> None:
+    def __init__(self, side: Any = "left") -> None:
         if side not in ("left", "right"):
             raise ValueError(f"side of searchsorted must be 'left' or 'right', not {side!r}")
-        self.side = side
+        self.side: Any = side
 
     def make_node(self, x: Any, v: Any) -> Apply:
         x, v = as_tensor_variable(x), as_tensor_variable(v)
