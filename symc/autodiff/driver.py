@@ -20,30 +20,7 @@ from ..errors import NonScalarCostError, NullTypeGradError, user_message
 from ..graph.node import Apply, Variable
 from ..graph.special import DisconnectedType, NullType
 from ..graph.trace import user_line
-from ..graph.walk import toposort
-
-
-def connection_pattern(node: Apply) -> list[list[bool]]:
-    """``pattern[i][o]``: whether output `o` depends differentiably on input `i`.
-
-    Raises
-    ------
-    TypeError
-        If the op declares a pattern of the wrong size.
-    """
-    declared = getattr(node.op, "connection_pattern", None)
-    if declared is None:
-        return [[True] * len(node.outputs) for _ in node.inputs]
-    pattern: list[list[bool]] = declared(node)
-    if len(pattern) != len(node.inputs) or any(len(p) != len(node.outputs) for p in pattern):
-        raise TypeError(
-            user_message(
-                f"{node.op}: connection_pattern has the wrong size",
-                got=repr(pattern),
-                expected=f"{len(node.inputs)} lists of {len(node.outputs)} booleans",
-            )
-        )
-    return pattern
+from ..graph.walk import connection_pattern, toposort
 
 
 class Reverse:
@@ -124,7 +101,7 @@ class Reverse:
         if null is not None:
             results: Sequence[Any] = [null] * len(node.inputs)
         else:
-            results = _call_l_op(node, given)
+            results = call_l_op(node, given)
         for i, (var, term) in enumerate(zip(node.inputs, results, strict=True)):
             if wanted[i] and not isinstance(_checked(node, i, var, term).type, DisconnectedType):
                 self.terms.setdefault(var, []).append(term)
@@ -137,17 +114,17 @@ class Reverse:
         got = getattr(gradient.type, "dtype", None)
         if wanted is None or got is None or is_discrete(wanted) or wanted == got:
             return gradient
-        return gradient.astype(wanted)
+        return gradient.astype(wanted)  # type: ignore[attr-defined, no-any-return]
 
 
-def _call_l_op(node: Apply, given: list[Variable]) -> Sequence[Any]:
+def call_l_op(node: Apply, given: list[Variable]) -> Sequence[Any]:
     results = node.op.L_op(node.inputs, node.outputs, given)
     if not isinstance(results, (list, tuple)) or len(results) != len(node.inputs):
         count = len(results) if isinstance(results, (list, tuple)) else type(results).__name__
         raise ValueError(
             user_message(
                 f"the gradient of {node.op} gives the wrong number of terms",
-                where=user_line(node),
+                where=user_line(node) or None,
                 got=str(count),
                 expected=f"a list of {len(node.inputs)}, one per input",
             )
@@ -162,7 +139,7 @@ def _checked(node: Apply, position: int, var: Variable, term: Any) -> Variable:
         raise TypeError(
             user_message(
                 f"{what} is not a variable",
-                where=user_line(node),
+                where=user_line(node) or None,
                 got=repr(term),
                 expected="a variable; zeros, grad_undefined or DisconnectedType()() where there "
                 "is none",
@@ -175,7 +152,7 @@ def _checked(node: Apply, position: int, var: Variable, term: Any) -> Variable:
         raise TypeError(
             user_message(
                 f"{what} has an integer dtype",
-                where=user_line(node),
+                where=user_line(node) or None,
                 got=str(term.type),
                 expected="a floating point dtype",
             )
@@ -185,7 +162,7 @@ def _checked(node: Apply, position: int, var: Variable, term: Any) -> Variable:
         raise ValueError(
             user_message(
                 f"{what} has the wrong rank",
-                where=user_line(node),
+                where=user_line(node) or None,
                 got=str(term.type),
                 expected=f"the rank of {var.type}",
             )
@@ -227,7 +204,7 @@ def seed_of_cost(cost: Variable) -> Variable:
         raise NonScalarCostError(
             user_message(
                 "the cost must be a scalar",
-                where=user_line(cost),
+                where=user_line(cost) or None,
                 got=str(cost.type),
                 hint="reduce it: cost.sum() or cost.mean()",
             )
@@ -235,7 +212,7 @@ def seed_of_cost(cost: Variable) -> Variable:
     dtype: str = cost.type.dtype  # type: ignore[attr-defined]
     if is_complex(dtype):
         raise NonScalarCostError(
-            user_message("the cost must be real", where=user_line(cost), got=str(cost.type))
+            user_message("the cost must be real", where=user_line(cost) or None, got=str(cost.type))
         )
     floating = config.floatX if is_discrete(dtype) else dtype
     return cost.ones_like(dtype=floating)  # type: ignore[attr-defined, no-any-return]

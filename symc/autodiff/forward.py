@@ -13,8 +13,8 @@ from ..errors import MethodNotDefined, user_message
 from ..graph.node import Apply, Variable
 from ..graph.special import DisconnectedType, NullType
 from ..graph.trace import user_line
-from ..graph.walk import toposort
-from .driver import Reverse, _call_l_op, connection_pattern
+from ..graph.walk import connection_pattern, toposort
+from .driver import Reverse, call_l_op
 
 
 def forward(
@@ -49,7 +49,7 @@ def _push(node: Apply, given: list[Variable | None]) -> Sequence[Variable | None
         raise ValueError(
             user_message(
                 f"R_op of {node.op} gives the wrong number of terms",
-                where=user_line(node),
+                where=user_line(node) or None,
                 got=str(len(results)),
                 expected=str(len(node.outputs)),
             )
@@ -59,7 +59,7 @@ def _push(node: Apply, given: list[Variable | None]) -> Sequence[Variable | None
 
 def _through_reverse(node: Apply, given: list[Variable | None]) -> list[Variable | None]:
     duals = [out.zeros_like() for out in node.outputs]  # type: ignore[attr-defined]
-    pulled = _call_l_op(node, duals)
+    pulled = call_l_op(node, duals)
     total = None
     for term, point in zip(pulled, given, strict=True):
         if point is None or isinstance(term.type, (DisconnectedType, NullType)):

@@ -26,7 +26,7 @@ from ..graph.node import Apply
 from ..graph.op import BuiltinOp, named_op
 from ..graph.special import disconnected_type
 from ..graph.trace import user_line
-from ..scalar.arith import cast as cast_scalar
+from ..scalar.logic import cast as cast_scalar
 from .reduce import zero_gradient
 
 __all__ = [
