@@ -4,7 +4,7 @@ Expressions are written with `symc.tensor`, differentiated with `grad`, and comp
 `function`.
 """
 
-# ruff: noqa: F401 - the package re-exports its public names
+
 
 from symc import errors, gradient, tensor
 from symc.compile.batch import batch
