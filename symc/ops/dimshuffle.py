@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -203,8 +204,12 @@ def pad_left(x: Any, ndim: int) -> Any:
     missing = ndim - x.type.ndim
     if missing <= 0:
         return x
-    order = ("x",) * missing + tuple(range(x.type.ndim))
-    return DimShuffle(x.type.broadcastable, order)(x)
+    return _padding(x.type.broadcastable, missing)(x)
+
+
+@functools.lru_cache(maxsize=1024)
+def _padding(pattern: tuple[bool, ...], missing: int) -> DimShuffle:
+    return DimShuffle(pattern, ("x",) * missing + tuple(range(len(pattern))))
 
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
