@@ -229,11 +229,11 @@ class ArgAccumulator(Accumulator):
 
     def _better(self, new: Expr, old: Expr) -> Expr:
         """Whether `new` beats `old`; NaN beats numbers."""
-        wins = self.better_op(new, old)
+        wins = self.ctx.call(self.better_op, (new, old))
         if np.dtype(self.own).kind not in "fc":
             return wins
-        neq, eq = REGISTRY["neq"], REGISTRY["eq"]
-        return wins | (neq(new, new) & eq(old, old))
+        first_nan = REGISTRY["neq"](new, new) & REGISTRY["eq"](old, old)
+        return self.ctx.call(REGISTRY["or_"], (wins, first_nan))
 
     def update(self, lane: Expr, value: Expr, group: Expr) -> list[ir.Stmt]:
         """Take one value into a lane; `group` numbers the values of a lane."""
@@ -255,7 +255,7 @@ class ArgAccumulator(Accumulator):
 
         def place(at: Expr) -> Expr:
             group = cast_expr(self.ctx, self.ctx.load(self.where, (at,), self.group_dtype), "int64")
-            return group * lanes + at + first
+            return self.ctx.call(REGISTRY["add"], (group * lanes, at + first))
 
         best, arg = self._start(out, self.ctx.load(self.acc, (zero,), self.own), place(zero))
         body = self._take(best, arg, self.ctx.load(self.acc, (lane,), self.own), place(lane))

@@ -92,7 +92,8 @@ def rebuilt(node: Expr, args: tuple[Expr, ...], ctx: Context) -> Expr:
     if node.kind == "const":
         return ctx.const(node.payload, node.dtype)
     if node.kind != "call":
-        return getattr(ctx, node.kind)(node.payload, *_typed_leaf(node))
+        leaf: Expr = getattr(ctx, node.kind)(node.payload, *_typed_leaf(node))
+        return leaf
     if args == node.args and node.ctx is ctx:
         return node
     if node.dtype == "int64" and all(a.dtype == "int64" for a in args):

@@ -374,4 +374,4 @@ def divide(size: Expr, by: Expr) -> Expr:
 
 def at_least(value: Expr, bound: int) -> Expr:
     """`value`, but not less than `bound`."""
-    return maximum(value, value.ctx.integer(bound))
+    return value.ctx.call(maximum, (value, value.ctx.integer(bound)))

@@ -23,6 +23,7 @@ from ..loop import ir
 from ..loop.kernel import Kernel, Stage, Store
 from ..scalar.arith import maximum, minimum
 from ..scalar.expr import Expr
+from ..scalar.logic import le
 from .accumulate import Accumulator
 from .guards import guarded
 from .loops import Loops, at_least, ceil_div, divide
@@ -125,7 +126,7 @@ class _Choice:
         return product(self.ctx, [a.extent for a in self.kernel.axes if a.role == role])
 
     def _at_most(self, size: Expr, bound: int) -> Expr:
-        return size <= self.ctx.integer(bound)
+        return self.ctx.call(le, (size, self.ctx.integer(bound)))
 
     def flat(self, unsure: tuple[str, ...]) -> list[Variant]:
         """Variants for contiguous operands."""

@@ -16,6 +16,7 @@ from ..loop import ir
 from ..loop.kernel import Axis, Stage, Store
 from ..scalar.arith import minimum
 from ..scalar.expr import Expr
+from ..scalar.op import REGISTRY
 from .accumulate import Accumulator, accumulator
 from .guards import guarded
 from .loops import Loops, Values, at_least, ceil_div, divide
@@ -155,7 +156,8 @@ class _Tile:
     def _slot(self, stage: Stage, inner: Point, lane: Expr) -> Expr:
         if stage.level == "outer":
             return lane
-        return self.loops.position(inner) * self.ctx.integer(self.lanes) + lane
+        row = product(self.ctx, (self.loops.position(inner), self.ctx.integer(self.lanes)))
+        return self.ctx.call(REGISTRY["add"], (row, lane))
 
 
 def tile_nest(placer: Placer, target: Target, shape: str) -> ir.Nest:

@@ -7,7 +7,7 @@ to the points; a load whose index is out of range gives no value there, and only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class Evaluator:
         Arrays that ``load`` nodes read, by payload.
     """
 
-    def __init__(self, leaf: Leaf, arrays: dict[Hashable, np.ndarray[Any, Any]]) -> None:
+    def __init__(self, leaf: Leaf, arrays: Mapping[Any, np.ndarray[Any, Any]]) -> None:
         self.leaf = leaf
         self.arrays = arrays
         self._values: dict[Expr, Any] = {}

@@ -8,7 +8,7 @@ iterations shows. Whole programs are interpreted by :mod:`symc.loop.run`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from . import ir
 from .evaluate import Evaluator, OutOfRangeError, size_value
 from .kernel import Axis, Kernel, Reduction, Stage, Store
 
-Arrays = dict[str, "np.ndarray[Any, Any]"]
+Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 Sizes = Callable[[Hashable], int]
 
 _UFUNCS: dict[str, Any] = {
@@ -151,7 +151,7 @@ class _KernelBlock:
             results = {
                 r.key: self._reduce(r, np.zeros(shape, r.value.dtype)) for r in stage.reductions
             }
-            self.locals |= kept | results
+            self.locals.update(kept | results)
             return
         reduced = evaluate([r.value for r in stage.reductions])
         kept_values = evaluate([e for _, e in stage.keep])
@@ -241,7 +241,7 @@ class _NestRun:
         self.sizes = sizes
         self.index: dict[Hashable, Any] = {}
         self.locals: dict[Hashable, Any] = {}
-        self.arrays: dict[Hashable, np.ndarray[Any, Any]] = dict(arrays)
+        self.arrays: dict[Any, np.ndarray[Any, Any]] = dict(arrays)
         self.layouts: dict[str, tuple[int, ...]] = {}
 
     def run(self) -> None:
@@ -264,8 +264,8 @@ class _NestRun:
             return self.sizes[payload[1]]
         array = self.operands[payload[1]]
         if payload[0] == "dim":
-            return array.shape[payload[2]]
-        return array.strides[payload[2]] // array.itemsize
+            return int(array.shape[payload[2]])
+        return int(array.strides[payload[2]] // array.itemsize)
 
     def _value(self, expr: Expr) -> Any:
         return _LaidOut(self._leaf, self.arrays, self.layouts)([expr])[0]
@@ -342,7 +342,7 @@ class _LaidOut(Evaluator):
     def __init__(
         self,
         leaf: Callable[[Expr], Any],
-        arrays: dict[Hashable, np.ndarray[Any, Any]],
+        arrays: Mapping[Any, np.ndarray[Any, Any]],
         layouts: dict[str, tuple[int, ...]],
     ) -> None:
         super().__init__(leaf, arrays)

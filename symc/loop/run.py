@@ -123,7 +123,8 @@ class _Run:
             self.scalars[buffer] = int(self.values[buffer][()])
 
     def size(self, payload: Hashable) -> int:
-        kind, buffer, *rest = payload  # type: ignore[misc]
+        assert isinstance(payload, tuple)
+        kind, buffer, *rest = payload
         return self.scalars[buffer] if kind == "val" else int(self.values[buffer].shape[rest[0]])
 
     def number(self, expr: Expr) -> int:
