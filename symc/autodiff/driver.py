@@ -118,6 +118,7 @@ class Reverse:
 
 
 def call_l_op(node: Apply, given: list[Variable]) -> Sequence[Any]:
+    """The terms that the op of `node` gives, one per input."""
     results = node.op.L_op(node.inputs, node.outputs, given)
     if not isinstance(results, (list, tuple)) or len(results) != len(node.inputs):
         count = len(results) if isinstance(results, (list, tuple)) else type(results).__name__
