@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..config import config
 from ..errors import ArgumentError, SymcError, UnusedInputError, user_message
 from ..graph.node import SharedVariable, Variable, set_eval_hook
@@ -201,11 +203,13 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
     def _convert(self, position: int, value: Any) -> Any:
         spec = self._specs[position]
         try:
-            return spec.variable.type.filter(
+            fitting = spec.variable.type.filter(
                 value, strict=spec.strict, allow_downcast=spec.allow_downcast
             )
         except (TypeError, ValueError) as error:
             raise self._bad_value(position, error) from None
+        # This is called for what does not fit as it is, and programs may demand C order.
+        return np.ascontiguousarray(fitting) if _is_strided(fitting) else fitting
 
     def _bad_value(self, position: int, error: Exception) -> Exception:
         spec = self._specs[position]
@@ -416,6 +420,10 @@ def _wrapped(results: list[Any], keys: Any) -> Any:
     if keys is None or keys == "list":
         return results
     return results[0] if keys == "single" else dict(zip(keys, results, strict=True))
+
+
+def _is_strided(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and not value.flags.c_contiguous
 
 
 def _default(spec: In) -> Any:
