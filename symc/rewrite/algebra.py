@@ -33,6 +33,7 @@ from ..dtypes import DTYPES, is_continuous
 from ..graph.node import Variable
 from ..ops.elemwise import Elemwise, cast, elemwise_of
 from ..scalar.arith import add, inv, mul, neg, pow, sqr, sub, true_div
+from ..scalar.math import sigmoid
 from .rule import rule
 from .values import broadcast_like, constant_value, is_elemwise, operands_of, typed
 
@@ -219,7 +220,7 @@ def _cancels(total: _Sum, sign: int, x: Any) -> bool:
     return found is not None and found[0] == -sign * coefficient
 
 
-@rule("canonical", ops=[add, sub, neg])
+@rule(("canonical", "stable"), ops=[add, sub, neg])
 def canonical_sum(node: Any, ctx: Any) -> Any:
     """A sum is ``(c + p + ...) - (n + ...)``, with equal terms collected."""
     (out,) = node.outputs
@@ -232,7 +233,7 @@ def canonical_sum(node: Any, ctx: Any) -> Any:
     if not _fits(total.constant, dtype):
         return None
     positive, negative = total.build()
-    if _same_parts(_present_sum(out), (positive, negative)):
+    if _same_parts(_present_sum(out, ctx), (positive, negative)):
         return None
     if positive and negative:
         new = _sub(_joined(_add, positive), _joined(_add, negative))
@@ -243,13 +244,12 @@ def canonical_sum(node: Any, ctx: Any) -> Any:
     return _finished(new, out, total.leaves, ctx)
 
 
-def _present_sum(out: Any) -> tuple[list[Any], list[Any]]:
+def _present_sum(out: Any, ctx: Any) -> tuple[list[Any], list[Any]]:
     """The terms of `out` if it were canonical."""
     scalar_op, operands = out.owner.op.scalar_op, out.owner.inputs
 
     def parts(x: Any) -> list[Any]:
-        same = x.type.dtype == out.type.dtype
-        return (operands_of(x, add) if same else None) or [x]
+        return (operands_of(x, add) if _opened(x, out, (add,), ctx) else None) or [x]
 
     if scalar_op is add:
         return list(operands), []
@@ -271,13 +271,31 @@ def _part_key(x: Any) -> Hashable:
     if value is not None:
         return x.type, value
     base, exponent = _integer_power(x)
-    return id(base), exponent
+    return _factor_key(base), exponent
 
 
 def _finished(new: Any, out: Any, leaves: Sequence[Any], ctx: Any) -> Any:
+    """`new` in the type and shape of `out`; None if it is `out` again."""
+    if _is_same(new, out):
+        return None
     if new.type.dtype != out.type.dtype:
         new = cast(new, out.type.dtype)
     return broadcast_like(new, out, leaves, ctx)
+
+
+def _is_same(x: Any, y: Any, depth: int = 3) -> bool:
+    """Whether two expressions are written alike, as far as new nodes reach."""
+    if x is y:
+        return True
+    a, b = constant_value(x), constant_value(y)
+    if a is not None:
+        return b is not None and bool(a == b) and x.type == y.type
+    if x.owner is None or y.owner is None or not depth or x.owner.op != y.owner.op:
+        return False
+    ours, theirs = x.owner.inputs, y.owner.inputs
+    if len(ours) != len(theirs):
+        return False
+    return all(_is_same(v, w, depth - 1) for v, w in zip(ours, theirs, strict=True))
 
 
 # ---------------------------------------------------------------------------------------------
@@ -294,7 +312,8 @@ class Product:
     over, under : number
         The constants above and below the fraction line; the sign is that of `over`.
     factors : dict
-        Per factor its integer exponent, in the order of first occurrence.
+        Per factor its integer exponent, in the order of first occurrence. ``1 - sigmoid(x)`` and
+        ``sigmoid(-x)`` count as one factor.
     leaves : list of variables
         Everything that was met, for the sake of the shape.
     """
@@ -304,6 +323,11 @@ class Product:
     under: Any = 1
     factors: dict[Variable, int] = field(default_factory=dict)
     leaves: list[Any] = field(default_factory=list)
+    _seen: dict[Hashable, Variable] = field(default_factory=dict)
+
+    def known(self, x: Any) -> Any:
+        """The factor that stands for `x`: the first that was met and is equal to it."""
+        return self._seen.setdefault(_factor_key(x), x)
 
     def put(self, x: Any, exponent: int) -> None:
         """Multiply with a leaf."""
@@ -317,7 +341,8 @@ class Product:
             else:
                 self.under *= number
             return
-        self.factors[x] = self.factors.get(x, 0) + exponent
+        factor = self.known(x)
+        self.factors[factor] = self.factors.get(factor, 0) + exponent
 
     def settle_constants(self) -> None:
         """Make one constant of two, unless only a division is exact."""
@@ -340,13 +365,29 @@ class Product:
                 (above if exponent > 0 else below).append(_power(x, abs(exponent)))
         return above, below
 
-    def rebuilt(self, ctx: Any) -> Any:
-        """The product as a variable of the type and shape of `out`."""
+    def written(self) -> Any:
+        """The product as an expression, which need not have the shape of `out`."""
         above, below = self.sides()
         new = _joined(_mul, above) if above else typed(1, self.out.type.dtype, self.out.type.ndim)
         if below:
             new = _div(new, _joined(_mul, below))
-        return _finished(_neg(new) if self.over == -1 else new, self.out, self.leaves, ctx)
+        return _neg(new) if self.over == -1 else new
+
+    def rebuilt(self, ctx: Any) -> Any:
+        """The product as a variable of the type and shape of `out`; None if it is `out` again."""
+        return _finished(self.written(), self.out, self.leaves, ctx)
+
+
+def _factor_key(x: Any) -> Hashable:
+    inner = operands_of(x, sigmoid)
+    if inner is not None:
+        negated = operands_of(inner[0], neg)
+        return x if negated is None else ("1 - sigmoid", negated[0])
+    parts = operands_of(x, sub)
+    if parts is None or constant_value(parts[0]) != 1 or not all(parts[0].type.broadcastable):
+        return x
+    logistic = operands_of(parts[1], sigmoid)
+    return x if logistic is None else ("1 - sigmoid", logistic[0])
 
 
 def _has_exact_inverse(value: Any) -> bool:
@@ -426,7 +467,7 @@ def _open_quotients(product: Product) -> None:
         if not _in_family(x, _PRODUCTS) or len(x.owner.inputs) > _PEEK:
             continue
         parts = _factor_operands(x, exponent)
-        if any(product.factors.get(v, 0) * e < 0 for e, v in parts):
+        if any(product.factors.get(product.known(v), 0) * e < 0 for e, v in parts):
             del product.factors[x]
             if x.owner.op.scalar_op is neg:
                 product.over = -product.over
@@ -434,7 +475,7 @@ def _open_quotients(product: Product) -> None:
                 product.put(v, e)
 
 
-@rule("canonical", ops=[mul, true_div, inv, neg, sqr, pow])
+@rule(("canonical", "stable"), ops=[mul, true_div, inv, neg, sqr, pow])
 def canonical_product(node: Any, ctx: Any) -> Any:
     """A product is ``(c * x * ...) / (d * y * ...)``, with equal factors collected."""
     (out,) = node.outputs
@@ -454,7 +495,7 @@ def canonical_product(node: Any, ctx: Any) -> Any:
     if not (_usable(product.over, dtype) and _usable(product.under, dtype)):
         return None
     above, below = product.sides()
-    if _is_present_product(out, product.over == -1, above, below):
+    if _is_present_product(out, product.over == -1, above, below, ctx):
         return None
     return product.rebuilt(ctx)
 
@@ -478,7 +519,9 @@ def _usable(value: Any, dtype: str) -> bool:
     return bool(np.isfinite(rounded)) and bool(abs(rounded) >= tiny)
 
 
-def _is_present_product(out: Any, negative: bool, above: list[Any], below: list[Any]) -> bool:
+def _is_present_product(
+    out: Any, negative: bool, above: list[Any], below: list[Any], ctx: Any
+) -> bool:
     """Whether `out` is written with this sign and these factors already."""
     x = out.owner.inputs[0] if is_elemwise(out, neg) else out
     if is_elemwise(out, neg) is not negative or not is_elemwise(x, mul, true_div):
@@ -486,8 +529,8 @@ def _is_present_product(out: Any, negative: bool, above: list[Any], below: list[
     numerator, denominator = x.owner.inputs if is_elemwise(x, true_div) else (x, None)
 
     def parts(v: Any) -> list[Any]:
-        same = v.type.dtype == out.type.dtype
-        return (operands_of(v, mul) if same else None) or [v]
+        opened = v is out or _opened(v, out, (mul,), ctx)
+        return (operands_of(v, mul) if opened else None) or [v]
 
     top = parts(numerator)
     if denominator is None:

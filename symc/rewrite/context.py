@@ -87,6 +87,29 @@ class RewriteContext:
         except ShapeError:
             return False  # the lowering reports it, with the user's line
 
+    def assumed_same_length(self, x: Variable, i: int, y: Variable, j: int) -> bool:
+        """Like `same_length`, but where nothing is proved, equality is assumed and guarded.
+
+        For forms that are worth a guard of their own. Only lengths that are known before anything
+        is computed are assumed equal, and not if the call that the program is made for shows that
+        they differ.
+        """
+        if self.same_length(x, i, y, j):
+            return True
+        facts = self.facts
+        if facts is None:
+            return False
+        try:
+            m, n = facts.shape(x)[i], facts.shape(y)[j]
+        except ShapeError:
+            return False
+        if (m.is_const and n.is_const) or not (facts.early(m) and facts.early(n)):
+            return False
+        if facts.oracle is not None and facts.observed(m) != facts.observed(n):
+            return False
+        facts.assume(m, n)
+        return True
+
     def same_shape(self, x: Any, y: Any) -> bool:
         """Whether `x` and `y` have equal shapes, proved or guarded."""
         return x is y or (

@@ -79,7 +79,7 @@ Not among them: what holds on a part of the line only, as ``exp(log(x))`` (for x
 # ---------------------------------------------------------------------------------------------
 
 
-@rule(("canonical", "specialise"), ops=list(ALWAYS_UNDONE))
+@rule(("canonical", "stable", "specialise"), ops=list(ALWAYS_UNDONE))
 def inverse_of_function(node: Any, ctx: Any) -> Any:
     """f(g(x)) is x where f undoes g for every real x, as log(exp(x))."""
     (x,) = node.inputs
@@ -116,7 +116,7 @@ def operation_with_itself(node: Any, ctx: Any) -> Any:
     return None
 
 
-@rule("canonical", ops=[abs_])
+@rule(("canonical", "stable"), ops=[abs_])
 def abs_of_sign(node: Any, ctx: Any) -> Any:
     """abs(-x) is abs(x); abs(f(x)) is f(x) where f is never negative."""
     (x,) = node.inputs
@@ -277,7 +277,7 @@ def _zero_branch(x: Any) -> int | None:
     return zeros[0] if len(zeros) == 1 else None
 
 
-@rule(("canonical", "specialise"), ops=[mul, true_div])
+@rule(("canonical", "stable", "specialise"), ops=[mul, true_div])
 def product_with_masked_factor(node: Any, ctx: Any) -> Any:
     """``a * switch(c, 0, x)`` is switch(c, 0, a * x): masked is 0, even if a is infinite."""
     out = node.outputs[0]
@@ -320,7 +320,7 @@ def operation_on_switches(node: Any, ctx: Any) -> Any:
 # ---------------------------------------------------------------------------------------------
 
 
-@rule(("fold", "canonical", "specialise"), ops=[second], tags=["useless"])
+@rule(("fold", "canonical", "stable", "specialise"), ops=[second], tags=["useless"])
 def useless_fill(node: Any, ctx: Any) -> Any:
     """second(x, v) is v where v has the shape of x."""
     x, value = node.inputs
@@ -333,7 +333,7 @@ def useless_fill(node: Any, ctx: Any) -> Any:
     return None
 
 
-@rule("canonical", ops=[Elemwise])
+@rule(("canonical", "stable"), ops=[Elemwise])
 def fill_sink(node: Any, ctx: Any) -> Any:
     """f(second(x, v), y) is f(v, y), filled where y does not have the shape."""
     if node.op.scalar_op is second or len(node.outputs) != 1:

@@ -14,18 +14,21 @@ from ..graph.node import Constant
 from ..ops.alloc import Alloc, ARange
 from ..ops.dimshuffle import dimshuffle
 from ..ops.dot import Dot, dot_op
-from ..ops.elemwise import Elemwise
+from ..ops.elemwise import Elemwise, elemwise_of
 from ..ops.gather import AdvancedSubtensor, AdvancedSubtensor1
 from ..ops.reduce import Sum
 from ..ops.scatter import AdvancedIncSubtensor, AdvancedIncSubtensor1
+from ..ops.shape import Rebroadcast
 from ..ops.slice import INDEX, Subtensor
 from ..ops.vector import MakeVector
-from ..scalar.arith import add, mul
+from ..scalar.arith import add, mul, neg, sub
 from .rule import rule
 from .sizes import length_variable
 from .values import constant_value
 
 __all__ = ["is_range_over"]
+
+_neg = elemwise_of(neg)
 
 
 def is_range_over(rows: Any, x: Any, axis: int, ctx: Any) -> bool:
@@ -35,7 +38,7 @@ def is_range_over(rows: Any, x: Any, axis: int, ctx: Any) -> bool:
         return False
     start, _, step = node.inputs
     counts_up = constant_value(start) == 0 and constant_value(step) == 1
-    return counts_up and bool(ctx.same_length(rows, 0, x, axis))
+    return counts_up and bool(ctx.assumed_same_length(rows, 0, x, axis))
 
 
 def _indexed(x: Any, entries: Sequence[Any]) -> Any:
@@ -100,6 +103,8 @@ def useless_slice(node: Any, ctx: Any) -> Any:
 def element_of_vector(node: Any, ctx: Any) -> Any:
     """[a, b, c][1] is b, and [a, b, c][1:] is [b, c]."""
     vector = node.inputs[0]
+    while vector.owner is not None and isinstance(vector.owner.op, Rebroadcast):
+        vector = vector.owner.inputs[0]
     if vector.owner is None or not isinstance(vector.owner.op, MakeVector):
         return None
     (entry,) = _entries(node)
@@ -270,7 +275,7 @@ def row_sums_of_scatter(node: Any, ctx: Any) -> Any:
 
 @rule("canonical", ops=[mul])
 def product_with_scatter(node: Any, ctx: Any) -> Any:
-    """Y * (v scattered to i in zeros) is v * y[i] scattered to i."""
+    """``y * (v scattered to i in zeros)`` is ``v * y[i]`` scattered to i."""
     (out,) = node.outputs
     for k, x in enumerate(node.inputs):
         scatter = _scattered(x)
@@ -304,10 +309,11 @@ def _picked(v: Any, scatter: Any, x: Any, ctx: Any) -> Any:
     return dimshuffle(v, 0)
 
 
-@rule("specialise", ops=[add])
+@rule("specialise", ops=[add, sub])
 def sum_with_scatter(node: Any, ctx: Any) -> Any:
-    """X + (v scattered to i in zeros) is v added to x at i."""
+    """``x + (v scattered to i in zeros)`` is v added to x at i."""
     (out,) = node.outputs
+    is_difference = node.op.scalar_op is sub
     for k, x in enumerate(node.inputs):
         scatter = _scattered(x)
         if scatter is None or ctx.readers(x) != 1 or x.type.dtype != out.type.dtype:
@@ -316,5 +322,10 @@ def sum_with_scatter(node: Any, ctx: Any) -> Any:
         rest = others[0] if len(others) == 1 else node.op(*others)
         if rest.type != out.type or not ctx.same_shape(rest, out):
             continue
-        return scatter.op(rest, *scatter.inputs[1:])
+        values = scatter.inputs[1]
+        if is_difference and k == 0:
+            rest = _neg(rest)
+        elif is_difference:
+            values = _neg(values)
+        return scatter.op(rest, values, *scatter.inputs[2:])
     return None

@@ -6,13 +6,15 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..graph.node import Constant
-from ..ops.dimshuffle import DimShuffle
+from ..ops.alloc import Alloc
+from ..ops.dimshuffle import DimShuffle, dimshuffle
 from ..ops.elemwise import Elemwise
 from ..ops.reduce import Sum, keep_dims
 from ..ops.shape import Rebroadcast, Reshape, SpecifyShape
 from ..ops.sizes import Shape, Shape_i
 from ..ops.sum_to import SumTo
 from ..ops.vector import MakeVector
+from ..scalar.logic import second
 from .rule import rule
 from .sizes import length_variable
 
@@ -81,11 +83,25 @@ def dimshuffle_of_elemwise(node: Any, ctx: Any) -> Any:
     dropped = [d for d in range(x.type.ndim) if d not in kept]
     if any(not v.type.broadcastable[d] for v in x.owner.inputs for d in dropped):
         return None
-    if ctx.readers(x) != 1:
+    if ctx.readers(x) != 1 and x.owner.op.scalar_op is not second:
         return None
     operands = [DimShuffle(v.type.broadcastable, order)(v) for v in x.owner.inputs]
     new = x.owner.op(*operands)
     return new if new.type.dtype == x.type.dtype else None
+
+
+@rule(("canonical", "specialise"), ops=[DimShuffle])
+def dimshuffle_of_alloc(node: Any, ctx: Any) -> Any:
+    """alloc(v, n).dimshuffle(0, 'x') is alloc(v, n, 1)."""
+    (x,) = node.inputs
+    if x.owner is None or not isinstance(x.owner.op, Alloc):
+        return None
+    value, *lengths = x.owner.inputs
+    if not all(value.type.broadcastable) or node.op.drop:
+        return None
+    number = dimshuffle(value, []) if value.type.ndim else value
+    sizes = [1 if d == "x" else lengths[d] for d in node.op.new_order]
+    return Alloc()(number, *sizes) if sizes else number
 
 
 # ---------------------------------------------------------------------------------------------

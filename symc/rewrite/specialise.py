@@ -34,7 +34,7 @@ _SIMPLE_POWERS: dict[float, Any] = {
 
 @rule("specialise", ops=[arith.pow])
 def power_as_products(node: Any, ctx: Any) -> Any:
-    """X ** n is made of squares and products for integers n, and of a root for n = 0.5."""
+    """``x ** n`` is made of squares and products for integers n, and of a root for n = 0.5."""
     x, n = node.inputs
     (out,) = node.outputs
     exponent = constant_value(n)
@@ -71,7 +71,7 @@ def _integer_power(x: Any, exponent: int) -> Any:
 
 @rule("specialise", ops=[arith.mul])
 def product_with_itself(node: Any, ctx: Any) -> Any:
-    """X * x is sqr(x)."""
+    """``x * x`` is sqr(x)."""
     operands = node.inputs
     if len(operands) != 2 or operands[0] is not operands[1]:
         return None
@@ -117,7 +117,7 @@ def quotient_of_one(node: Any, ctx: Any) -> Any:
 
 @rule("specialise", ops=[arith.true_div])
 def quotient_by_power_of_two(node: Any, ctx: Any) -> Any:
-    """X / c is x * (1 / c) where 1 / c is exact."""
+    """``x / c`` is ``x * (1 / c)`` where 1 / c is exact."""
     x, c = node.inputs
     (out,) = node.outputs
     value = constant_value(c)

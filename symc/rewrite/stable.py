@@ -33,9 +33,9 @@ from ..ops.slice import Subtensor
 from ..ops.softmax import CrossentropySoftmax1Hot, LogSoftmax, Softmax
 from ..scalar import math as sm
 from ..scalar import special as sp
-from ..scalar.arith import neg, sub, true_div
+from ..scalar.arith import mul, neg, sub, true_div
 from ..scalar.logic import second
-from .algebra import product_of
+from .algebra import Product, product_of
 from .index import is_range_over
 from .rule import rule
 from .sizes import length_variable
@@ -123,6 +123,11 @@ def quotient_by_one_plus_exp(a: Any, x: Any) -> Any:
 
 
 @rule("stable")
+def square_of_one_plus_exp(a: Any, x: Any) -> Any:
+    return a / sqr(1 + exp(x)), a * sqr(sigmoid(-x))
+
+
+@rule("stable")
 def inverse_of_one_plus_exp(x: Any) -> Any:
     return inv(1 + exp(x)), sigmoid(-x)
 
@@ -135,6 +140,54 @@ def sigmoid_times_exp(x: Any) -> Any:
 @rule("stable")
 def sigmoid_of_minus_times_exp(x: Any) -> Any:
     return exp(-x) * sigmoid(x), sigmoid(-x)
+
+
+@rule("stable")
+def softplus_of_both_signs(t: Any, x: Any) -> Any:
+    return t * softplus(-x) + (1 - t) * softplus(x), softplus(x) - t * x
+
+
+@rule("stable", ops=[sub])
+def logistic_residual(node: Any, ctx: Any) -> Any:
+    """(1 - t) * s - t * (1 - s) is s - t for s = sigmoid(x), also with a common factor."""
+    (out,) = node.outputs
+    left, right = (_product_in(v, out, ctx) for v in node.inputs)
+    for first, second, sign in ((left, right, 1), (right, left, -1)):
+        found = _residual(first, second)
+        if found is not None:
+            s, t, rest = found
+            rest.factors[s - t if sign == 1 else t - s] = 1
+            rest.leaves = list(node.inputs)
+            return rest.rebuilt(ctx)
+    return None
+
+
+def _product_in(x: Any, out: Any, ctx: Any) -> Product:
+    """`x`, an operand of `out`, taken apart as a product."""
+    if is_elemwise(x, mul, true_div) and x.type.dtype == out.type.dtype:
+        product = product_of(x, ctx)
+        product.out = out
+        return product
+    product = Product(out)
+    product.put(x, 1)
+    return product
+
+
+def _residual(p: Product, q: Product) -> tuple[Any, Any, Product] | None:
+    """s, t and the rest if ``p = (1 - t) * s * rest`` and ``q = t * (1 - s) * rest``."""
+    if (p.over, p.under) != (q.over, q.under):
+        return None
+    for s in [v for v, e in p.factors.items() if e == 1 and is_elemwise(v, sm.sigmoid)]:
+        complement = q.known(sigmoid(-s.owner.inputs[0]))
+        for v in [v for v, e in p.factors.items() if e == 1 and is_elemwise(v, sub)]:
+            one, t = v.owner.inputs
+            if constant_value(one) != 1 or q.factors.get(t) != 1:
+                continue
+            rest = {f: e for f, e in p.factors.items() if f not in (s, v) and e}
+            others = {f: e for f, e in q.factors.items() if f not in (t, complement) and e}
+            if q.factors.get(complement) == 1 and rest == others:
+                return s, t, Product(p.out, p.over, p.under, rest)
+    return None
 
 
 @rule("stable", ops=[sub])
@@ -363,11 +416,11 @@ def crossentropy_of_picked_log_softmax(node: Any, ctx: Any) -> Any:
     if node.op.axes != (0, 1) or log_p.type.ndim != 2 or log_p.owner.op.axis not in (1, -1):
         return None
     rows, labels = indices
-    if labels.type.ndim != 1 or not is_range_over(rows, log_p, 0, ctx):
-        return None
-    if not ctx.same_length(labels, 0, rows, 0):
+    if labels.type.ndim != 1 or not is_range_over(rows, labels, 0, ctx):
         return None
     (x,) = log_p.owner.inputs
+    if not ctx.assumed_same_length(labels, 0, x, 0):
+        return None
     return _neg(CrossentropySoftmax1Hot()(x, _counted_from_start(labels, x, ctx))[0])
 
 
@@ -385,7 +438,7 @@ def _counted_from_start(labels: Any, x: Any, ctx: Any) -> Any:
 
 @rule("stable", ops=[true_div])
 def gradient_of_norm(node: Any, ctx: Any) -> Any:
-    """X / sqrt(sum(sqr(x))) is 0 where x is 0: a subgradient of the norm."""
+    """``x / sqrt(sum(sqr(x)))`` is 0 where x is 0: a subgradient of the norm."""
     (out,) = node.outputs
     if not is_float(out.type.dtype):
         return None
