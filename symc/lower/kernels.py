@@ -230,10 +230,9 @@ class KernelWriter:
                 candidates = dear & _exposed(draft.expressions(), replace)
             later = [e for d in drafts[k + 1 :] for e in d.expressions()]
             again = _exposed(later, {**replace, **dict.fromkeys(candidates)})
+            new = sorted(candidates & again - replace.keys(), key=lambda e: e.number)
             keep = {
-                e: self.ctx.local(f"k{len(replace) + n}", e.dtype)
-                for n, e in enumerate(sorted(candidates & again, key=lambda e: e.number))
-                if e not in replace
+                e: self.ctx.local(f"k{len(replace) + n}", e.dtype) for n, e in enumerate(new)
             }
             stages.append(draft.stage(replace, keep, self._locals, self.ctx))
             replace.update(keep)

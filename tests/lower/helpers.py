@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from symc.graph.node import SharedVariable, Variable
+from symc.loop.check_program import check_program
 from symc.loop.program import KernelStep, Program
 from symc.loop.run import run_program
 from symc.lower.facts import Facts
@@ -37,7 +38,8 @@ def lowered(
 
 
 def run(program: Program, values: Sequence[Any], shared: Sequence[Any] = ()) -> list[Any]:
-    """Outputs of a program by the interpreter."""
+    """Outputs of a verified program by the interpreter."""
+    check_program(program)
     return run_program(program, list(values), list(shared))[0]
 
 

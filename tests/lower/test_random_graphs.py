@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from symc.loop.check_program import check_program
 from symc.loop.run import GuardError, run_program
 from symc.lower.lower import lower
 from tests.helpers import evaluate
@@ -15,6 +16,7 @@ from tests.lower.randomgraphs import RandomGraph
 
 
 def compare(graph: RandomGraph, program: Any) -> None:
+    check_program(program)
     copies = [np.array(v, copy=True) for v in graph.values]
     try:
         found, _ = run_program(program, graph.values)

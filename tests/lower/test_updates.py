@@ -12,6 +12,7 @@ from symc.compile.shared import shared
 from symc.graph.graph import clone_replace
 from symc.graph.node import Apply
 from symc.graph.op import Op
+from symc.loop.check_program import check_program
 from symc.loop.program import CopyStep, LoopStep, Program
 from symc.loop.run import StepError, run_program
 from symc.lower.facts import Facts
@@ -43,6 +44,7 @@ def nothing_is_half_updated(program: Program) -> None:
 
 def run(program: Program, inputs: Any, containers: Any) -> list[Any]:
     """Values of the outputs; containers (a list) take their new values as after a call."""
+    check_program(program)
     outputs, updates = run_program(program, inputs, containers)
     for position, value in updates:
         containers[position] = value
