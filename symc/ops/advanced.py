@@ -41,8 +41,7 @@ class Nonzero(BuiltinOp):
         return tuple(np.asarray(i, np.int64) for i in np.nonzero(arrays[0]))
 
     def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
-        count = ctx.unknown(0, 0)
-        return [(count,) for _ in node.outputs]
+        return [(ctx.unknown(k, 0),) for k in range(len(node.outputs))]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Return that positions are disconnected from values."""

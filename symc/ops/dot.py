@@ -22,6 +22,7 @@ from ..graph.op import BuiltinOp, named_op
 from ..graph.trace import user_line
 from ..loop.protocol import OperandValue, RoutineSpec
 from ..loop.routines import DTYPES as ROUTINE_DTYPES
+from ..scalar.logic import cast as cast_scalar
 from .dimshuffle import transpose
 from .elemwise import cast
 from .reduce import zero_gradient
@@ -155,7 +156,7 @@ class Dot(_Linear):
             with b.loop(b.dim(x, x.ndim - 1)) as k:
                 left, right = b.load(x, (*row, k)), b.load(y, (k, *column))
                 b.assign(total, _accumulate(total, left, right, work))
-            b.store(z, idx, cast(total, z.dtype) if work != z.dtype else total)
+            b.store(z, idx, cast_scalar(total, z.dtype))
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         x, y = inputs
@@ -184,7 +185,7 @@ class Dot(_Linear):
 def _accumulate(total: Any, left: Any, right: Any, work: str) -> Any:
     if work == "bool":
         return total | (left & right)
-    return total + cast(left, work) * cast(right, work)
+    return total + cast_scalar(left, work) * cast_scalar(right, work)
 
 
 dot_op = named_op("dot_op", Dot())
