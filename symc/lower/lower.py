@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..graph.node import Apply, SharedVariable, Variable
@@ -37,6 +38,7 @@ from .define import Definer, Value
 from .facts import Facts
 from .fuse import Fuser
 from .kernels import KernelWriter
+from .nests import checks_come_first, split_checks
 from .opaque import PerformNode, Plan, Planner
 from .order import Item, ordered
 from .plan import plan_memory
@@ -419,6 +421,7 @@ class _Lowering:
         outs = [self.buffer(v) for v in plan.outputs]
         origin = () if plan.node is None else (plan.node,)
         number = plan.outputs[0].number
+        checked = self._checks_ahead(plan, ids, outs, number)
         for out, operand in plan.starts.items():
             copy = CopyStep(outs[out], ids[operand], origin=origin)
             self._add(copy, (plan.operands[operand],), number)
@@ -426,7 +429,31 @@ class _Lowering:
         item = self._add(self._step_of(plan, ids, outs, origin), plan.outputs, number)
         if plan.starts:
             item.reads |= {outs[o] for o in plan.starts}
+        if checked is not None:
+            item.after.append(checked)
         self._late_checks(item, dict.fromkeys(n for v in plan.outputs for n in v.origin))
+
+    def _checks_ahead(
+        self, plan: Plan, ids: list[int], outs: list[int], number: int
+    ) -> Item | None:
+        """Let the checks of a nest that updates an operand be a step of their own.
+
+        They then come before all writes to containers, so that many may be updated in place.
+        """
+        declared = plan.node is not None and getattr(plan.node.op, "validates_first", False)
+        if plan.kind != "emit" or not plan.starts or not plan.detail.nest.fallible:
+            return None
+        if not (declared or checks_come_first(plan.detail.nest)):
+            return None
+        parts = split_checks(plan.detail.nest)
+        if parts is None:
+            return None
+        checks, work = parts
+        plan.detail = replace(plan.detail, nest=work)
+        bind = dict(zip(plan.detail.ins, ids, strict=True))
+        bind = {o.key: bind[o.key] for o in checks.operands}
+        origin = () if plan.node is None else (plan.node,)
+        return self._add(LoopStep(checks, bind, origin=origin, fallible=True), (), number)
 
     def _step_of(
         self, plan: Plan, ids: list[int], outs: list[int], origin: tuple[Apply, ...]

@@ -18,8 +18,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..loop.ir import AtomicAdd, CheckIndex, FailIf, Nest, Stmt, statements
-from ..loop.kernel import Kernel, Store
+from ..loop.kernel import Kernel
 from ..loop.program import (
     Buffer,
     CopyStep,
@@ -37,6 +36,7 @@ from ..loop.program import (
 from ..scalar.expr import Context, Expr, leaves, walk
 from ..scalar.simplify import simplify
 from .kernels import stage_expressions
+from .nests import checks_come_first
 from .order import Item
 
 
@@ -280,21 +280,7 @@ def _validates_first(step: Step) -> bool:
     if not isinstance(step, LoopStep):
         return False
     declared = bool(step.origin) and getattr(step.origin[0].op, "validates_first", False)
-    return declared or _checks_come_first(step.nest)
-
-
-def _checks_come_first(nest: Nest) -> bool:
-    written = False
-    targets = {o.key for o in nest.operands if "w" in o.access}
-    for top in nest.body:
-        inside: list[Stmt] = [s for s, _ in statements((top,))]
-        writes = any(
-            isinstance(s, (Store, AtomicAdd)) and s.operand in targets for s in inside
-        )
-        if (written or writes) and any(isinstance(s, (CheckIndex, FailIf)) for s in inside):
-            return False
-        written = written or writes
-    return True
+    return declared or checks_come_first(step.nest)
 
 
 def _rename_in(step: Step, old: int, new: int) -> None:

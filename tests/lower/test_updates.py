@@ -180,6 +180,27 @@ def test_rows_of_a_table_are_updated_in_place() -> None:
     np.testing.assert_allclose(store[0], expected)
 
 
+def test_many_tables_are_updated_in_place_after_all_checks() -> None:
+    tables, idx, other = [shared(data(6, 3), f"t{k}") for k in range(5)], ivector("i"), ivector("j")
+    updates = [
+        (k, advanced_inc_subtensor1(t, t[:1] * 2, idx if k % 2 else other))
+        for k, t in enumerate(tables)
+    ]
+    program = lower([idx, other], [], tables, updates)
+    assert in_place(program) == [True] * 5
+    nothing_is_half_updated(program)
+    store = [t.get_value() for t in tables]
+    with pytest.raises(StepError):
+        run(program, [np.array([1, 2], "int32"), np.array([0, 7], "int32")], store)
+    for value, t in zip(store, tables, strict=True):
+        np.testing.assert_array_equal(value, t.get_value())
+    run(program, [np.array([1, 2, 1], "int32"), np.array([0, -1], "int32")], store)
+    for k, (value, t) in enumerate(zip(store, tables, strict=True)):
+        expected = t.get_value()
+        np.add.at(expected, [1, 2, 1] if k % 2 else [0, -1], 2 * t.get_value()[:1])
+        np.testing.assert_allclose(value, expected)
+
+
 def test_a_scatter_into_a_value_that_is_needed_later_gets_a_copy() -> None:
     x, idx = matrix("x"), ivector("idx")
     h = tanh(x)
@@ -198,7 +219,7 @@ def test_a_chain_of_scatters_works_in_one_buffer() -> None:
         new = advanced_inc_subtensor1(new, x[:1], idx)
     program = lower([x, idx], [new])
     assert not any(isinstance(s, CopyStep) for s in program.steps)
-    assert sum(isinstance(s, LoopStep) for s in program.steps) == 4
+    assert sum(isinstance(s, LoopStep) and bool(s.writes()) for s in program.steps) == 4
     values = [data(4, 3), np.array([0, 2, 2], "int32")]
     np.testing.assert_allclose(run(program, values, [])[0], evaluate(new, [x, idx], values))
 
