@@ -30,9 +30,10 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DTYPES, is_continuous
-from ..graph.node import Variable
+from ..graph.node import Constant, Variable
 from ..ops.elemwise import Elemwise, cast, elemwise_of
 from ..scalar.arith import add, inv, mul, neg, pow, sqr, sub, true_div
+from ..scalar.logic import second
 from ..scalar.math import sigmoid
 from .rule import rule
 from .values import broadcast_like, constant_value, is_elemwise, operands_of, typed
@@ -48,12 +49,30 @@ _SUMS = (add, sub, neg)
 _PRODUCTS = (mul, true_div, inv, neg)
 _POWERS = (sqr, pow)
 
+_IN_SUMS = frozenset((*_SUMS, mul, second))
+_IN_PRODUCTS = frozenset((*_PRODUCTS, *_POWERS, sub, sigmoid, second))
+
 _add, _sub, _neg, _mul, _div = map(elemwise_of, (add, sub, neg, mul, true_div))
 _sqr, _pow = elemwise_of(sqr), elemwise_of(pow)
 
 
 def _is_algebraic(x: Any) -> bool:
     return DTYPES[x.type.dtype].kind in "iufc"
+
+
+def _is_plain(node: Any, scalar_op: Any, taken_apart: frozenset[Any]) -> bool:
+    """Whether a sum or product has different operands and nothing in it to take apart."""
+    if node.op.scalar_op is not scalar_op:
+        return False
+    operands = node.inputs
+    for v in operands:
+        owner = v.owner
+        if owner is None:
+            if isinstance(v, Constant):
+                return False
+        elif isinstance(owner.op, Elemwise) and owner.op.scalar_op in taken_apart:
+            return False
+    return len(set(operands)) == len(operands)
 
 
 def _is_inexact_division(x: Any) -> bool:
@@ -224,7 +243,9 @@ def _cancels(total: _Sum, sign: int, x: Any) -> bool:
 def canonical_sum(node: Any, ctx: Any) -> Any:
     """A sum is ``(c + p + ...) - (n + ...)``, with equal terms collected."""
     (out,) = node.outputs
-    if not _is_algebraic(out) or _left_to_reader(out, _SUMS, ctx):
+    if _is_plain(node, add, _IN_SUMS) or not _is_algebraic(out):
+        return None
+    if _left_to_reader(out, _SUMS, ctx):
         return None
     if node.op.scalar_op is neg and not _in_family(node.inputs[0], _SUMS):
         return None
@@ -479,6 +500,8 @@ def _open_quotients(product: Product) -> None:
 def canonical_product(node: Any, ctx: Any) -> Any:
     """A product is ``(c * x * ...) / (d * y * ...)``, with equal factors collected."""
     (out,) = node.outputs
+    if _is_plain(node, mul, _IN_PRODUCTS):
+        return None
     if node.op.scalar_op in _POWERS:
         if _is_canonical_power(out):
             return None

@@ -27,18 +27,33 @@ class RewriteContext:
     ----------
     asked_readers : bool
         Whether a rule has asked for readers since the sweep began.
+    quiet : dict
+        Per node the phases whose rules were tried on it and did not apply. As nodes do not change,
+        they need not be tried again unless the readers of what is below have changed.
+    unproved : int
+        How often equal lengths could not be proved: the answer may change with what is assumed.
     """
 
     def __init__(self, facts: Any, selection: Selection) -> None:
         self.facts = facts
         self.selection = selection
         self.asked_readers = False
+        self.unproved = 0
+        self.quiet: dict[Apply, set[str]] = {}
         self._clients: dict[Variable, list[Apply | None]] = {}
 
     # ---- readers: a snapshot, taken when a sweep begins
 
-    def start_sweep(self, outputs: Sequence[Variable], order: Sequence[Apply]) -> None:
-        """Take the snapshot of who reads what."""
+    def start_sweep(self, outputs: Sequence[Variable], order: Sequence[Apply]) -> set[Apply]:
+        """Take the snapshot of who reads what.
+
+        Returns
+        -------
+        set of Apply
+            The nodes for which rules may find other readers than in the sweep before: an operand
+            has more or fewer, or is itself computed, for this node only, by such a node.
+        """
+        before = self._clients
         clients: dict[Variable, list[Apply | None]] = {}
         for out in outputs:
             clients.setdefault(out, []).append(None)
@@ -47,6 +62,14 @@ class RewriteContext:
                 clients.setdefault(v, []).append(node)
         self._clients = clients
         self.asked_readers = False
+        touched: set[Apply] = set()
+        for node in order:
+            for v in node.inputs:
+                now, then = len(clients[v]), len(before.get(v, ())) or 1
+                if now != then or (now == 1 and v.owner in touched):
+                    touched.add(node)
+                    break
+        return touched
 
     def replaced(self, old: Variable, new: Variable) -> None:
         """Note that `new` stands for `old` from now on: it has the readers of both."""
@@ -83,9 +106,12 @@ class RewriteContext:
         if self.facts is None:
             return False
         try:
-            return bool(self.facts.same_length(x, i, y, j))
+            proved = bool(self.facts.same_length(x, i, y, j))
         except ShapeError:
             return False  # the lowering reports it, with the user's line
+        if not proved:
+            self.unproved += 1
+        return proved
 
     def assumed_same_length(self, x: Variable, i: int, y: Variable, j: int) -> bool:
         """Like `same_length`, but where nothing is proved, equality is assumed and guarded.

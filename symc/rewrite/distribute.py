@@ -26,7 +26,7 @@ def product_over_sum(node: Any, ctx: Any) -> Any:
     Every application removes a division, so there can be only so many.
     """
     (out,) = node.outputs
-    if not is_continuous(out.type.dtype):
+    if not is_continuous(out.type.dtype) or not _has_sum_of_quotients(node):
         return None
     product = product_of(out, ctx)
     for total, exponent in product.factors.items():
@@ -41,6 +41,17 @@ def product_over_sum(node: Any, ctx: Any) -> Any:
         if moved:
             return _distributed(product, total, terms, moved, ctx)
     return None
+
+
+def _has_sum_of_quotients(node: Any) -> bool:
+    """Early reject: whether an operand, or a factor of the numerator, is such a sum."""
+    top = node.inputs[0]
+    factors = node.inputs if node.op.scalar_op is mul else operands_of(top, mul) or [top]
+    for x in factors:
+        terms = operands_of(x, add, sub)
+        if terms is not None and any(is_elemwise(t, true_div, add, neg) for t in terms):
+            return True
+    return False
 
 
 def _terms(total: Any, ctx: Any) -> list[tuple[int, Product]]:

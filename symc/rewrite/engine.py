@@ -68,13 +68,14 @@ class _Sweep:
         self.final: dict[Variable, Variable] = {}
         self.forward: dict[Variable, Variable] = {}
         self.cause: dict[Variable, str] = {}
+        self.touched: set[Apply] = set()
         self.fired = 0
         self.budget = 0
 
     def run(self, outputs: Sequence[Variable]) -> list[Variable]:
         order = toposort(list(outputs))
         self.budget = max(MIN_BUDGET, FIRINGS_PER_NODE * len(order))
-        self.ctx.start_sweep(outputs, order)
+        self.touched = self.ctx.start_sweep(outputs, order)
         for node in order:
             for v in node.inputs:
                 if v.owner is None and v not in self.final:
@@ -190,8 +191,12 @@ class _Sweep:
     # ---- rules
 
     def _try_rules(self, node: Apply) -> list[Variable | None] | None:
+        quiet = self.ctx.quiet.get(node)
+        if quiet is not None and node in self.touched:
+            quiet = None
+        unproved = self.ctx.unproved
         for rule in self.table.for_op(node.op):
-            if rule.name in self.excluded:
+            if rule.name in self.excluded or (quiet and not quiet.isdisjoint(rule.phases)):
                 continue
             start = time.perf_counter()
             try:
@@ -207,6 +212,8 @@ class _Sweep:
             if replacement is not None:
                 self._fire(rule, node, replacement)
                 return replacement
+        if self.ctx.unproved == unproved:
+            self.ctx.quiet[node] = {self.table.phase, *(quiet or ())}
         return None
 
     def _fire(self, rule: Rule, node: Apply, results: Sequence[Variable | None]) -> None:

@@ -151,9 +151,13 @@ def softplus_of_both_signs(t: Any, x: Any) -> Any:
 def logistic_residual(node: Any, ctx: Any) -> Any:
     """(1 - t) * s - t * (1 - s) is s - t for s = sigmoid(x), also with a common factor."""
     (out,) = node.outputs
+    if not all(
+        is_elemwise(v, mul, true_div) and v.type.dtype == out.type.dtype for v in node.inputs
+    ):
+        return None
     left, right = (_product_in(v, out, ctx) for v in node.inputs)
-    for first, second, sign in ((left, right, 1), (right, left, -1)):
-        found = _residual(first, second)
+    for p, q, sign in ((left, right, 1), (right, left, -1)):
+        found = _residual(p, q)
         if found is not None:
             s, t, rest = found
             rest.factors[s - t if sign == 1 else t - s] = 1
@@ -164,12 +168,8 @@ def logistic_residual(node: Any, ctx: Any) -> Any:
 
 def _product_in(x: Any, out: Any, ctx: Any) -> Product:
     """`x`, an operand of `out`, taken apart as a product."""
-    if is_elemwise(x, mul, true_div) and x.type.dtype == out.type.dtype:
-        product = product_of(x, ctx)
-        product.out = out
-        return product
-    product = Product(out)
-    product.put(x, 1)
+    product = product_of(x, ctx)
+    product.out = out
     return product
 
 
