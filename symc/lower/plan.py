@@ -102,6 +102,10 @@ class _MemoryPlanner:
                 self._rename(source, target)
                 if source in self.starts:
                     self.starts[target] = self.starts.pop(source)
+                # What else starts as the source now starts as what has taken its place.
+                for other, begin in self.starts.items():
+                    if begin == source:
+                        self.starts[other] = target
                 self._survey()
 
     def _copy_step(self, target: int) -> Item:
