@@ -210,6 +210,9 @@ SY_FN_SLOW sy_bessel_pair sy_bessel_steed(double v, double x) {
   return r;
 }
 
+/* Beyond this order J is computed only where it vanishes or has its asymptotic form. */
+#define SY_BESSEL_ORDER_MAX 1e6
+
 /* Bessel function J of real order; NaN for negative x unless the order is an integer. */
 SY_FN_SLOW double sy_jv(double v, double x) {
   if (v != v || x != x) return v + x;
@@ -226,9 +229,10 @@ SY_FN_SLOW double sy_jv(double v, double x) {
     sign = odd ? -sign : sign;
   }
   if (x == 0) return v == 0 ? 1 : v > 0 ? 0 : INFINITY;
-  if (fabs(v) == INFINITY) return v > 0 && x < INFINITY ? 0 : NAN;
-  if (x == INFINITY) return 0;
   double u = fabs(v);
+  if (x == INFINITY || v == -INFINITY) return NAN;
+  if (u > SY_BESSEL_ORDER_MAX && 0.5 * u * u > x) /* 0 if its bound (x/2)^u / gamma(u + 1) is */
+    return v > 0 && u * (1 + log(0.5 * x / u)) < -760 ? 0 : NAN;
   if (0.25 * x * x <= u + 1) return sign * sy_bessel_series(v, x, -1);
   sy_bessel_pair r = x < 25                 ? sy_bessel_steed(u, x)
                      : x >= 0.5 * u * u ? sy_bessel_asymptotic(u, x)
@@ -237,7 +241,7 @@ SY_FN_SLOW double sy_jv(double v, double x) {
   return sign * (v < 0 ? sy_cospi(u) * r.j - sy_sinpi(u) * r.y : r.j);
 }
 
-/* e^-x I_v(x) sqrt(2 pi x) for x large against v^2 (DLMF 10.40.1). */
+/* I_v(x) sqrt(2 pi x) e^-x for x large against v^2 (DLMF 10.40.1). */
 SY_FN_SLOW double sy_bessel_i_asymptotic(double v, double x) {
   double sum = 1, term = 1, last = INFINITY;
   for (int k = 1; k < 200; k++) {
@@ -286,6 +290,43 @@ SY_FN_SLOW double sy_bessel_k(double v, double x) {
   return k;
 }
 
+/* I_v and K_v for large v > 0 and any x > 0 (Debye; DLMF 10.41.3 and 10.41.4). */
+typedef struct {
+  double i;
+  double k;
+} sy_modified_pair;
+
+SY_FN_SLOW sy_modified_pair sy_bessel_debye(double v, double x) {
+  double z = x / v;
+  double root = sqrt(1 + z * z);
+  double eta = root + log(z / (1 + root));
+  double p = 1 / root, p2 = p * p;
+  double u1 = p * (3 - 5 * p2) / 24;
+  double u2 = p2 * (81 + p2 * (-462 + 385 * p2)) / 1152;
+  double u3 = p * p2 * (30375 + p2 * (-369603 + p2 * (765765 - 425425 * p2))) / 414720;
+  double even = 1 + u2 / (v * v), odd = (u1 + u3 / (v * v)) / v;
+  sy_modified_pair r;
+  r.i = exp(v * eta) * (even + odd) / sqrt(2 * SY_PI * v * root);
+  r.k = exp(-v * eta) * (even - odd) * sqrt(SY_PI / (2 * v * root));
+  return r;
+}
+
+/* I_v and K_v for v >= 0, x > 0, K only where it is asked for, for x >= 2. */
+SY_FN_SLOW sy_modified_pair sy_bessel_modified(double v, double x, int with_k) {
+  sy_modified_pair r;
+  if (v > 1e4) return sy_bessel_debye(v, x);
+  r.k = with_k ? sy_bessel_k(v, x) : 0;
+  if (x > 1e3 && v < 0.5 * x && sqrt(x * x + v * v) - v * asinh(v / x) > 760) {
+    r.i = INFINITY;
+  } else if (x >= 25 && x >= 0.5 * v * v) {
+    double half = exp(0.5 * x); /* e^x in two factors, which overflow only with the result */
+    r.i = half * (sy_bessel_i_asymptotic(v, x) / sqrt(2 * SY_PI * x)) * half;
+  } else {
+    r.i = sy_bessel_series(v, x, 1);
+  }
+  return r;
+}
+
 /* Modified Bessel function I of real order; NaN for negative x unless the order is an integer. */
 SY_FN_SLOW double sy_iv(double v, double x) {
   if (v != v || x != x) return v + x;
@@ -298,17 +339,18 @@ SY_FN_SLOW double sy_iv(double v, double x) {
   }
   if (v < 0 && integral) v = -v;
   if (x == 0) return v == 0 ? 1 : v > 0 ? 0 : INFINITY;
-  if (fabs(v) == INFINITY) return v > 0 && x < INFINITY ? 0 : NAN;
-  if (v < 0 && 0.25 * x * x > 1 - v) /* where the series for negative order would cancel */
-    return sy_iv(-v, x) + 2 / SY_PI * sy_sinpi(-v) * sy_bessel_k(-v, x);
-  if (x < 25 || x < 0.5 * v * v) return sign * sy_bessel_series(v, x, 1);
-  /* e^x in two factors, which overflow only with the result */
-  double half = exp(0.5 * x);
-  return sign * (half * (sy_bessel_i_asymptotic(v, x) / sqrt(2 * SY_PI * x)) * half);
+  if (x == INFINITY) return NAN;
+  if (v == INFINITY) return 0;
+  if (v >= 0) return sign * sy_bessel_modified(v, x, 0).i;
+  if (0.25 * x * x <= 1 - v && v > -1e4) return sy_bessel_series(v, x, 1);
+  /* The series cancels: I_-u = I_u + 2/pi sin(pi u) K_u. */
+  sy_modified_pair r = sy_bessel_modified(-v, x, 1);
+  return r.i + 2 / SY_PI * sy_sinpi(-v) * r.k;
 }
 
-SY_FN_SLOW double sy_j0(double x) { return j0(x); }
-SY_FN_SLOW double sy_j1(double x) { return j1(x); }
+/* Like the others, NaN at infinity, as in SciPy. */
+SY_FN_SLOW double sy_j0(double x) { return fabs(x) < INFINITY ? j0(x) : NAN; }
+SY_FN_SLOW double sy_j1(double x) { return fabs(x) < INFINITY ? j1(x) : NAN; }
 SY_FN_SLOW double sy_i0(double x) { return sy_iv(0, x); }
 SY_FN_SLOW double sy_i1(double x) { return x == 0 ? x : sy_iv(1, x); }
 

@@ -200,7 +200,7 @@ SY_FN_SLOW double sy_gammau(double a, double x) { return sy_gammaincc(a, x) * sy
 
 /* Survival function of the chi-squared distribution with k degrees of freedom. */
 SY_FN_SLOW double sy_chi2sf(double x, double k) {
-  return x < 0 ? 1.0 : sy_gammaincc(0.5 * k, 0.5 * x);
+  return sy_gammaincc(0.5 * k, 0.5 * x);
 }
 
 /* ------------------------------------------------------------- incomplete beta function */
