@@ -132,14 +132,6 @@ class Accumulator:
     def _array(self, key: str, dtype: str) -> ir.Array:
         return ir.Array(key, dtype, self.lanes, self.ctx.const(self.start, dtype))
 
-    def reset(self, kind: str) -> list[ir.Stmt]:
-        """Start the narrow accumulators anew, after a flush."""
-        if not self.wide:
-            return []
-        key, lane = self.names.index("l")
-        store = Store(self.acc, (lane,), self.ctx.const(self.start, self.own))
-        return [self._each_lane(key, (store,), kind)]
-
     def update(self, lane: Expr, value: Expr, group: Expr) -> list[ir.Stmt]:
         """Take one value into a lane."""
         old = self.ctx.load(self.acc, (lane,), self.own)
@@ -147,32 +139,31 @@ class Accumulator:
         return [Store(self.acc, (lane,), new)]
 
     def flush(self, kind: str) -> list[ir.Stmt]:
-        """Add the narrow accumulators to the totals."""
+        """Add the narrow accumulators to the totals and start them anew."""
         if not self.wide:
             return []
         key, lane = self.names.index("l")
         old = self.ctx.load(self.total, (lane,), self.wide)
         new = cast_expr(self.ctx, self.ctx.load(self.acc, (lane,), self.own), self.wide)
-        store = Store(self.total, (lane,), self._combine(old, new, self.wide))
-        return [self._each_lane(key, (store,), kind)]
-
-    def _each_lane(self, key: str, body: tuple[ir.Stmt, ...], kind: str) -> ir.For:
+        body = (
+            Store(self.total, (lane,), self._combine(old, new, self.wide)),
+            Store(self.acc, (lane,), self.ctx.const(self.start, self.own)),
+        )
         zero, stop = self.ctx.integer(0), self.ctx.integer(self.lanes)
-        return ir.For(key, zero, stop, body, kind)
+        return [ir.For(key, zero, stop, body, kind)]
 
     def _combine(self, a: Expr, b: Expr, dtype: str) -> Expr:
         return cast_expr(self.ctx, self.ctx.call(self.reduction.op, (a, b)), dtype)
 
     def finish(self, out: list[ir.Stmt], first: Expr, kind: str) -> tuple[Expr, ...]:
-        """Combine the lanes, halving their number; `first` is the place of element 0."""
-        half = self.lanes // 2
-        while half >= 4:
-            key, lane = self.names.index("l")
-            pair = (lane, lane + self.ctx.integer(half))
-            a, b = (self.ctx.load(self.total, (p,), self.dtype) for p in pair)
-            store = Store(self.total, (lane,), self._combine(a, b, self.dtype))
-            out.append(ir.For(key, self.ctx.integer(0), self.ctx.integer(half), (store,), kind))
-            half //= 2
+        """Combine the lanes, four at a time; `first` is the place of element 0."""
+        over, h = self.names.index("h")
+        key, lane = self.names.index("l")
+        pair = (self.ctx.load(self.total, (p,), self.dtype) for p in (lane, lane + h))
+        store = Store(self.total, (lane,), self._combine(*pair, self.dtype))
+        four = self.ctx.integer(4)
+        inner = ir.For(key, self.ctx.integer(0), four, (store,), kind)
+        out.append(ir.For(over, four, self.ctx.integer(self.lanes), (inner,), step=4))
         last = [self.ctx.load(self.total, (self.ctx.integer(k),), self.dtype) for k in range(4)]
         left = self._combine(last[0], last[2], self.dtype)
         right = self._combine(last[1], last[3], self.dtype)

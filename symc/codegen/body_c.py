@@ -39,6 +39,8 @@ class Body:
     Attributes
     ----------
     functions : dict
+        The kernel functions by their text.
+    names : dict
         Names of the kernel functions by their text.
     parts : list of list of str
         Lines of the functions that the body is cut into.
@@ -47,7 +49,7 @@ class Body:
     work : dict
         Estimated nanoseconds per unit, by the size that counts the units.
     needs : set of str
-        Headers that the texts use.
+        Headers that the body uses, besides those of the kernels.
     routine_types : set of str
         Short names of the dtypes for which routines are called.
     """
@@ -57,7 +59,8 @@ class Body:
         self.prefix = prefix
         self.target = target
         self.places = Places(program)
-        self.functions: dict[str, str] = {}
+        self.functions: dict[str, NestFunction] = {}
+        self.names: dict[str, str] = {}
         self.parts: list[list[str]] = []
         self.foreign: list[int] = []
         self.work: dict[Expr, float] = {}
@@ -169,28 +172,31 @@ class Body:
         aliased = self._aliased(kernel.operands, bind)
         variants = schedule(kernel, shapes, known, aliased, self.target)
         self._estimate(kernel)
+        packed: dict[str, str] = {}
+        if variants[0].pack:
+            packed, lines = self._packed(number, variants[0], bind)
+            self.lines.extend(lines)
         calls = []
         for variant in variants:
+            before: list[str] = []
+            own = packed
+            if variant.pack and not packed:
+                own, before = self._packed(number, variant, bind)
             function = print_nest(variant.nest, aliased)
-            packed = self._packed(number, variant, bind) if variant.pack else {}
-            sizes = dict(variant.nest.sizes)
-            call = self._call(number, function, bind, sizes, packed)
-            calls.append((self._condition(variant, bind), call))
+            call = self._call(number, function, bind, dict(variant.nest.sizes), own)
+            calls.append((self._condition(variant, bind), [*before, call]))
         self._choose(calls)
 
-    def _choose(self, calls: list[tuple[str, str]]) -> None:
+    def _choose(self, calls: list[tuple[str, list[str]]]) -> None:
+        """Print calls with their conditions, up to the first that has none."""
         head = ""
-        for condition, call in calls:
-            if condition:
-                self._line(f"{head}if ({condition}) {{")
-                self._line(f"  {call}")
-                head = "} else "
-            elif head:
-                self._line(f"{head}{{")
-                self._line(f"  {call}")
-            else:
-                self._line(call)
+        for condition, lines in calls:
+            if not condition and not head:
+                self.lines.extend(lines)
                 return
+            self._line(f"{head}if ({condition}) {{" if condition else f"{head}{{")
+            self.lines.extend(f"  {line}" for line in lines)
+            head = "} else "
             if not condition:
                 break
         self._line("}")
@@ -219,34 +225,38 @@ class Body:
                 terms.append(f"{actual} == {expected}")
         return terms
 
-    def _packed(self, number: int, variant: Variant, bind: dict[str, int]) -> dict[str, str]:
-        """Pointers to contiguous copies of operands that are not contiguous."""
-        result = {}
+    def _packed(
+        self, number: int, variant: Variant, bind: dict[str, int]
+    ) -> tuple[dict[str, str], list[str]]:
+        """Pointers to contiguous copies of operands, and the lines that make the copies."""
+        names: dict[str, str] = {}
+        lines: list[str] = []
         for key in variant.contiguous:
-            buffer = bind[key]
-            condition = " && ".join(self._contiguous(buffer))
-            if not condition:
-                continue
-            record = self.program.buffers[buffer]
-            ctype = storage_type(record.dtype)
-            self.needs.add("sy_arrays.h")
-            name = f"q{number}_{buffer}"
-            pointer = self.places.pointer(buffer)
-            rank = range(len(record.shape))
-            n = ", ".join(self.places.dim(buffer, k) for k in rank)
-            s = ", ".join(self.places.stride(buffer, k) for k in rank)
-            itemsize = DTYPES[record.dtype].itemsize
-            self._line(f"{ctype} *{name} = {pointer};")
-            self._line(f"if (!({condition})) {{")
-            self._line(f"  const int64_t n[] = {{{n}}}, s[] = {{{s}}};")
-            size = f"sy_bytes({len(rank)}, n, {itemsize})"
-            self._line(f"  {name} = ({ctype} *)c->api->alloc(c, {size});")
-            self._line(f"  if (!{name}) return c->api->fail(c, SY_E_MEMORY, {number}, 0, 0);")
-            source = f"(const char *){pointer}"
-            self._line(f"  sy_pack((char *){name}, {source}, {len(rank)}, n, s, {itemsize});")
-            self._line("}")
-            result[key] = name
-        return result
+            condition = " && ".join(self._contiguous(bind[key]))
+            if condition:
+                names[key] = f"q{number}_{bind[key]}"
+                lines += self._pack(number, bind[key], names[key], condition)
+        return names, lines
+
+    def _pack(self, number: int, buffer: int, name: str, condition: str) -> list[str]:
+        """Lines that make `name` point to a contiguous array of what `buffer` holds."""
+        self.needs.add("sy_arrays.h")
+        record = self.program.buffers[buffer]
+        ctype, itemsize = storage_type(record.dtype), DTYPES[record.dtype].itemsize
+        pointer = self.places.pointer(buffer)
+        rank = len(record.shape)
+        n = ", ".join(self.places.dim(buffer, k) for k in range(rank))
+        s = ", ".join(self.places.stride(buffer, k) for k in range(rank))
+        size = f"sy_bytes({rank}, n, {itemsize})"
+        return [
+            f"{ctype} *{name} = {pointer};",
+            f"if (!({condition})) {{",
+            f"  const int64_t n[] = {{{n}}}, s[] = {{{s}}};",
+            f"  {name} = ({ctype} *)c->api->alloc(c, {size});",
+            f"  if (!{name}) return c->api->fail(c, SY_E_MEMORY, {number}, 0, 0);",
+            f"  sy_pack((char *){name}, (const char *){pointer}, {rank}, n, s, {itemsize});",
+            "}",
+        ]
 
     def _estimate(self, kernel: Kernel) -> None:
         """Add the work of a kernel to the program's."""
@@ -269,8 +279,10 @@ class Body:
         sizes: dict[str, Expr],
         packed: dict[str, str],
     ) -> str:
-        self.needs.update(function.needs)
-        name = self.functions.setdefault(function.text, f"{self.prefix}_k{len(self.functions)}")
+        known = self.functions.setdefault(function.text, function)
+        if known is function:
+            self.names[function.text] = f"{self.prefix}_k{len(self.names)}"
+        name = self.names[function.text]
         arguments = ["c"] + ([str(number)] if function.fallible else [])
         arguments += [self._argument(p, bind, sizes, packed) for p in function.parameters]
         call = f"{name}({', '.join(arguments)})"
@@ -310,7 +322,7 @@ class Body:
             call = self._call(number, function, bind, dict(variant.nest.sizes), {"to": target})
             keys = tuple(k for k in variant.unit if k == "from")
             reduced = Variant(variant.nest, variant.contiguous, keys, variant.when)
-            calls.append((self._condition(reduced, bind), call))
+            calls.append((self._condition(reduced, bind), [call]))
         self._choose(calls)
 
     # ---- routines

@@ -47,18 +47,21 @@ class NestFunction:
     Attributes
     ----------
     text : str
-        C text of all its functions; the entry function is ``static void @(sy_call *c, ...)``,
-        or ``static int @(sy_call *c, int32_t where, ...)`` if it is fallible.
+        C text of all its functions; the entry function is ``SY_KERNEL void @(sy_call *c, ...)``,
+        or ``SY_KERNEL int @(sy_call *c, int32_t where, ...)`` if it is fallible.
+    head : str
+        The entry function up to its body.
     parameters : tuple of Parameter
         What follows ``c`` (and ``where``), in order.
     fallible : bool
     statements : int
-        Number of C statements, for the choice of compiler flags.
+        Length of the longest straight-line code, for the choice of compiler flags.
     needs : frozenset of str
         Headers that the text uses, besides ``symc_abi.h``.
     """
 
     text: str
+    head: str
     parameters: tuple[Parameter, ...]
     fallible: bool
     statements: int
@@ -111,9 +114,11 @@ class _NestPrinter:
         if self.fallible:
             lines.append("return SY_OK;")
         kind = "int" if self.fallible else "void"
-        text = "".join(self.outlined) + _function_text(f"static {kind} @", arguments, lines)
+        head = f"SY_KERNEL {kind} @({', '.join(arguments)})"
+        text = "".join(self.outlined) + _body_text(head, lines)
         needs = frozenset(self.printer.needs)
-        return NestFunction(text, tuple(parameters), self.fallible, text.count(";"), needs)
+        longest = _longest_run(text.splitlines())
+        return NestFunction(text, head, tuple(parameters), self.fallible, longest, needs)
 
     def _declaration(self, parameter: Parameter) -> str:
         name = self.parameters[parameter]
@@ -489,5 +494,17 @@ def _outlined_text(number: int, captured: Sequence[tuple[str, str]], body: list[
 
 
 def _function_text(head: str, arguments: Sequence[str], lines: Sequence[str]) -> str:
-    body = "".join(f"  {line}\n" if not line.startswith("#") else f"{line}\n" for line in lines)
-    return f"{head}({', '.join(arguments)}) {{\n{body}}}\n"
+    return _body_text(f"{head}({', '.join(arguments)})", lines)
+
+
+def _body_text(head: str, lines: Sequence[str]) -> str:
+    return f"{head} {{\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
+
+
+def _longest_run(lines: Sequence[str]) -> int:
+    """The most statements in a row without any branch or loop."""
+    longest = run = 0
+    for line in lines:
+        run = run + 1 if line.endswith(";") else 0
+        longest = max(longest, run)
+    return longest

@@ -20,6 +20,9 @@ from .target import Target
 CHUNK_NS = 15_000
 """Work of one chunk of a parallel loop."""
 
+DEAR = 20
+"""Cost of a kernel from which the length of its code matters more than the last cycle."""
+
 Values = dict[Expr, Expr]
 """What stands for the locals of a kernel."""
 
@@ -303,36 +306,45 @@ class Loops:
         accumulators: Sequence[Accumulator],
         scratch: dict[str, str],
     ) -> list[ir.Stmt]:
-        """Sweep one axis: whole groups of lanes in blocks, then the rest."""
+        """Sweep one axis in groups of lanes, several groups to a block.
+
+        The last group may be shorter. Cheap loops handle it apart, so that the others have a
+        constant number of lanes; dear ones would only get longer to compile by that.
+        """
         out: list[ir.Stmt] = []
         lanes = self.ctx.integer(accumulators[0].lanes)
         zero = self.ctx.integer(0)
         count = self.names.let(out, span[1] - span[0])
-        groups = self.names.let(out, divide(count, lanes))
+        dear = cost(self.kernel.roots()) > DEAR
+        whole = ceil_div(count, lanes) if dear else divide(count, lanes)
+        groups = self.names.let(out, whole)
 
-        def group(number: Expr, width: Expr) -> list[ir.Stmt]:
+        def group(number: Expr, width: Expr | None) -> list[ir.Stmt]:
+            before: list[ir.Stmt] = []
+            if width is None:
+                width = self.names.let(before, minimum(lanes, count - number * lanes))
             key, lane = self.names.index("l")
             inside: list[ir.Stmt] = []
             j = self.names.let(inside, span[0] + number * lanes + lane)
             updates = [(a, lane, number) for a in accumulators]
             inside += self._element(stage, point | {axis.key: j}, scratch, updates)
-            return [ir.For(key, zero, width, tuple(inside), self.kind)]
+            return [*before, ir.For(key, zero, width, tuple(inside), self.kind)]
 
         number, g = self.names.index("g")
+        body = tuple(group(g, None if dear else lanes))
         flush = [s for a in accumulators for s in a.flush(self.kind)]
-        reset = [s for a in accumulators for s in a.reset(self.kind)]
         if flush:
             block, b = self.names.index("b")
             inside: list[ir.Stmt] = []
             end = self.names.let(inside, minimum(b + self.ctx.integer(BLOCK_GROUPS), groups))
-            inside += [ir.For(number, b, end, tuple(group(g, lanes))), *flush, *reset]
+            inside += [ir.For(number, b, end, body), *flush]
             out.append(ir.For(block, zero, groups, tuple(inside), step=BLOCK_GROUPS))
         else:
-            out.append(ir.For(number, zero, groups, tuple(group(g, lanes))))
+            out.append(ir.For(number, zero, groups, body))
+        if dear:
+            return out
         rest = self.names.let(out, count - groups * lanes)
-        tail = group(groups, rest)
-        tail += [s for a in accumulators for s in a.flush(self.kind)]
-        tail += [s for a in accumulators for s in a.reset(self.kind)]
+        tail = group(groups, rest) + [s for a in accumulators for s in a.flush(self.kind)]
         out.append(ir.If(rest > zero, tuple(tail)))
         return out
 

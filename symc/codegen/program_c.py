@@ -12,30 +12,11 @@ from ..scalar import expr as scalar_expr
 from ..scalar.expr import Expr
 from .body_c import Body
 from .cexpr import Block, ExprPrinter, storage_type
-from .flags import level_for
 from .target import DEFAULT, Target
+from .units import SourceUnit, split_units
 from .values import Places
 
 __all__ = ["ProgramSource", "SourceUnit", "program_source"]
-
-_SYSTEM = ("complex.h", "math.h", "stdint.h")
-
-
-@dataclass(frozen=True)
-class SourceUnit:
-    """One C text.
-
-    Attributes
-    ----------
-    name : str
-    text : str
-    level : str
-        Optimisation option for the compiler.
-    """
-
-    name: str
-    text: str
-    level: str
 
 
 @dataclass(frozen=True)
@@ -88,22 +69,14 @@ def program_source(
     body.run()
     prologue = _prologue(program, body)
     body.needs |= body.places.printer.needs | prologue.printer.needs
-    kernels = [text.replace("@", number) for text, number in body.functions.items()]
-    text = "".join(
-        [
-            _head(body),
-            "const int symc_abi_version = SY_ABI_VERSION;\n\n" if versioned else "",
-            "\n".join(kernels),
-            "\n",
-            _function(f"int {name}_prologue(sy_call *c)", [*prologue.lines, "return SY_OK;"]),
-            "\n",
-            _body_text(body, name),
-        ]
-    )
-    longest = max((k.count(";") for k in kernels), default=0)
-    unit = SourceUnit(name, text, level_for(longest))
+    main = [
+        "const int symc_abi_version = SY_ABI_VERSION;\n\n" if versioned else "",
+        _function(f"int {name}_prologue(sy_call *c)", [*prologue.lines, "return SY_OK;"]),
+        "\n",
+        _body_text(body, name),
+    ]
     return ProgramSource(
-        units=(unit,),
+        units=split_units(name, body, "".join(main)),
         sizes=len(body.places.early),
         outputs=tuple(_outcome(body.places, b) for b in program.outputs),
         updates=_updates(program, body.places),
@@ -111,15 +84,6 @@ def program_source(
         uses_blas="sy_routines.h" in body.needs,
         headers=dict(headers()),
     )
-
-
-def _head(body: Body) -> str:
-    """The includes of a unit: what is not needed costs the compiler time."""
-    lines = [f"#include <{name}>" for name in _SYSTEM]
-    lines.append('#include "symc_abi.h"')
-    lines += [f"#define SY_ROUTINES_{t}" for t in sorted(body.routine_types)]
-    lines += [f'#include "{name}"' for name in sorted(body.needs)]
-    return "\n".join(lines) + "\n\n"
 
 
 @functools.lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ full        inner points in parallel chunks, whose results are combined in order
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..loop import ir
 from ..loop.kernel import Kernel, Stage, Store
@@ -42,8 +42,8 @@ MAX_CHUNKS = 64
 MIN_CHUNK = 16_384
 SIDE = 32
 """Rows and columns of a block where one operand is walked along columns, another along rows."""
-LARGE_KERNEL = 60
-"""Number of operations from which no strided variants are made; operands are packed instead."""
+DEAR = 25
+"""Cost from which no strided variants are made: what is not contiguous is packed instead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Variant:
     when : Expr or None
         Condition on sizes of the program.
     pack : bool
-        Copy operands that are not contiguous first; then this variant always applies.
+        Copy operands that are not contiguous first, so that only `when` decides.
     """
 
     nest: ir.Nest
@@ -97,15 +97,15 @@ def schedule(
     variants = choice.flat(unsure)
     if not unsure:
         return variants
-    if cost(choice.prepared.roots()) > LARGE_KERNEL and not _written_strided(kernel, contiguous):
-        last = variants[-1]
-        variants[-1] = Variant(last.nest, last.contiguous, last.unit, last.when, pack=True)
-        return variants
-    return variants + choice.strided()
-
-
-def _written_strided(kernel: Kernel, contiguous: frozenset[str]) -> bool:
-    return any("w" in o.access and o.ndim and o.key not in contiguous for o in kernel.operands)
+    written = any("w" in o.access for o in kernel.operands if o.key in unsure)
+    if written:
+        return variants + choice.strided()
+    dear = cost(choice.prepared.roots()) > DEAR
+    if dear or choice.sweeps > 1:
+        return [replace(v, pack=True) for v in variants]
+    if not choice.prepared.inner:
+        return variants + choice.strided()
+    return [*variants, *choice.strided()[:-1], replace(variants[-1], pack=True)]
 
 
 class _Choice:
@@ -121,6 +121,11 @@ class _Choice:
         self.ctx = kernel.ctx
         self.inner = self._points("inner")
         self.outer = self._points("outer")
+
+    @property
+    def sweeps(self) -> int:
+        """How often the inner points are visited."""
+        return sum(stage.level == "full" for stage in self.prepared.stages)
 
     def _points(self, role: str) -> Expr:
         return product(self.ctx, [a.extent for a in self.kernel.axes if a.role == role])
@@ -143,7 +148,7 @@ class _Choice:
         if self.recomputed.keeps:
             return []
         full = full_nest(Placer(self.recomputed, flat=True), self.target)
-        if len(self.prepared.stages) == 1:
+        if self.sweeps == 1:
             return [Variant(full, unsure)]
         return [Variant(full, unsure, when=self.inner > self.ctx.integer(MIN_CHUNK))]
 
@@ -152,11 +157,10 @@ class _Choice:
         placer = Placer(self.prepared, flat=True)
         several = self.outer >= self.ctx.integer(FEW_ROWS)
         if prefers_columns(placer):
-            wide = self.kernel.outer[-1].extent >= self.ctx.integer(FEW_ROWS)
-            return [Variant(tile_nest(placer, self.target, "columns"), unsure, when=wide)]
+            return [Variant(tile_nest(placer, self.target, "columns"), unsure)]
         short = self._at_most(self.inner, SHORT) & several
         found = [Variant(tile_nest(placer, self.target, "lanes"), unsure, when=short)]
-        if not self.recomputed.keeps:
+        if self.sweeps == 1:
             few = self._at_most(self.outer, FEW_ROWS - 1)
             few = few & (self.inner >= self.ctx.integer(LONG_ROW))
             split = full_nest(Placer(self.recomputed, flat=True), self.target)
@@ -171,6 +175,8 @@ class _Choice:
         if not axes:
             return [last]
         placer = Placer(self.prepared, flat=False, unit=axes[-1].key)
+        if len(self.prepared.outer) + len(self.prepared.inner) == 1:
+            return [last]
         needed = placer.unit_requirements()
         return [Variant(make(placer, self.target), unit=needed), last] if needed else [last]
 

@@ -88,7 +88,6 @@ class _Tile:
         out: list[ir.Stmt] = [s for a in accumulators for s in a.declare()]
         *before, last = self.loops.placer.inner
         flush = [s for a in accumulators for s in a.flush(self.loops.kind)]
-        flush += [s for a in accumulators for s in a.reset(self.loops.kind)]
         key, i = self.names.index("i")
         zero = self.ctx.integer(0)
 

@@ -65,24 +65,27 @@ class SyCall(ctypes.Structure):
     ]
 
 
-def compile_text(text, folder, flags=("-O1",), name=None):
-    """A ctypes library made of `text`."""
-    key = hashlib.sha1(text.encode() + " ".join(flags).encode()).hexdigest()[:16]
-    source = Path(folder) / f"{name or key}.c"
-    library = source.with_suffix(".so")
+def compile_text(*texts, folder, flags=("-O1",)):
+    """A ctypes library made of `texts`."""
+    joined = "".join(texts) + " ".join(flags)
+    key = hashlib.sha1(joined.encode()).hexdigest()[:16]
+    library = Path(folder) / f"{key}.so"
     if not library.exists():
-        source.write_text(text)
+        sources = [Path(folder) / f"{key}_{k}.c" for k in range(len(texts))]
+        for source, text in zip(sources, texts, strict=True):
+            source.write_text(text)
         command = [COMPILER, *FLAGS, *flags, *[f"-I{p}" for p in INCLUDES]]
-        command += ["-shared", "-fPIC", "-o", str(library), str(source), "-lm", "-lpthread"]
+        command += ["-shared", "-fPIC", "-o", str(library), *map(str, sources)]
+        command += ["-lm", "-lpthread"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(done.stderr[:3000] + "\n" + text)
+            raise RuntimeError(done.stderr[:3000])
     return ctypes.CDLL(str(library))
 
 
 def nest_text(nests, aliased=frozenset()):
     """C text with one entry function per nest, ``entry_k(c, pointers, integers)``."""
-    parts = ['#include "driver.h"\n#include "sy_arrays.h"\n']
+    parts = ['#include "driver.h"\n#include "sy_arrays.h"\n#define SY_KERNEL static\n']
     functions = []
     for number, nest in enumerate(nests):
         function = print_nest(nest, aliased)
@@ -125,7 +128,7 @@ _counter = itertools.count()
 def run_nests(nests, arrays, sizes, folder, flags=("-O1",), threads=1):
     """Compile `nests` and run each on its own copy of `arrays`; returns the copies."""
     text, functions = nest_text(nests)
-    library = compile_text(text, folder, flags)
+    library = compile_text(text, folder=folder, flags=flags)
     results = []
     for number, (nest, function) in enumerate(zip(nests, functions, strict=False)):
         own = {key: copy_with_strides(a) for key, a in arrays.items()}

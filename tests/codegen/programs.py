@@ -61,10 +61,9 @@ class Compiled:
     def __init__(self, program, folder, flags=("-O1",)):
         self.program = program
         self.source = program_source(program)
-        assert len(self.source.units) == 1
-        text = self.source.units[0].text + '\n#include "driver.h"\n'
-        self.text = text
-        self.library = compile_text(text, folder, flags)
+        texts = [unit.text for unit in self.source.units]
+        texts[0] += '\n#include "driver.h"\n'
+        self.library = compile_text(*texts, folder=folder, flags=flags)
         self.keep = []
 
     def _value(self, array, ndim=None):

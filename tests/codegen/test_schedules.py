@@ -121,7 +121,7 @@ def check_all(group, folder, flags=("-O1",)):
     rng = np.random.default_rng(1)
     nests = [case.nests() for case in group]
     text, functions = nest_text([n for found in nests for n in found.values()])
-    library = compile_text(text, folder, flags)
+    library = compile_text(text, folder=folder, flags=flags)
     number = 0
     for case, found in zip(group, nests, strict=False):
         for name, nest in found.items():

@@ -9,8 +9,26 @@
 
 #define SY_UNUSED __attribute__((unused))
 
-/* Copy a strided array (element strides `s`) of items of `size` bytes to a C-contiguous place. */
-static SY_UNUSED void sy_pack(char *restrict to, const char *restrict from, int ndim,
+/* Copy `run` items that lie `step` bytes apart to a contiguous place. */
+static SY_UNUSED void sy_pack_run(char *restrict to, const char *restrict from, int64_t run,
+                                  int64_t step, int64_t size) {
+#define SY_PACK_AS(TYPE) \
+  for (int64_t i = 0; i < run; i++) ((TYPE *)to)[i] = *(const TYPE *)(from + i * step)
+  switch (step == size ? 0 : size) {
+    case 0: memcpy(to, from, (size_t)(run * size)); break;
+    case 1: SY_PACK_AS(uint8_t); break;
+    case 2: SY_PACK_AS(uint16_t); break;
+    case 4: SY_PACK_AS(uint32_t); break;
+    case 8: SY_PACK_AS(uint64_t); break;
+    default:
+      for (int64_t i = 0; i < run; i++) memcpy(to + i * 16, from + i * step, 16);
+  }
+#undef SY_PACK_AS
+}
+
+/* Copy a strided array (element strides `s`) of items of 1, 2, 4, 8 or 16 bytes to a C-contiguous
+ * place. */
+static __attribute__((unused, noinline)) void sy_pack(char *restrict to, const char *restrict from, int ndim,
                               const int64_t *n, const int64_t *s, int64_t size) {
   int64_t at[64] = {0};
   for (int d = 0; d < ndim; d++)
@@ -18,11 +36,7 @@ static SY_UNUSED void sy_pack(char *restrict to, const char *restrict from, int 
   const int64_t run = ndim ? n[ndim - 1] : 1;
   const int64_t step = ndim ? s[ndim - 1] * size : size;
   for (;;) {
-    if (step == size) {
-      memcpy(to, from, (size_t)(run * size));
-    } else {
-      for (int64_t i = 0; i < run; i++) memcpy(to + i * size, from + i * step, (size_t)size);
-    }
+    sy_pack_run(to, from, run, step, size);
     to += run * size;
     int d = ndim - 2;
     for (; d >= 0; d--) {

@@ -10,6 +10,7 @@
 
 #define SY_SMALL_PRODUCT 512.0
 #define SY_SIMD _Pragma("omp simd")
+#define SY_ROUTINE __attribute__((unused, noinline))
 
 #ifdef SY_ROUTINES_f32
 #define SY_T float

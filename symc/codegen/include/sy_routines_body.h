@@ -26,14 +26,14 @@ static SY_UNUSED char SY_R(sy_letter_)(SY_R(sy_matrix_) a, int64_t *ld) {
 }
 
 /* A contiguous copy in memory of the call; p is NULL if there is none. */
-static SY_UNUSED SY_R(sy_matrix_) SY_R(sy_packed_)(sy_call *c, SY_R(sy_matrix_) a) {
+static SY_ROUTINE SY_R(sy_matrix_) SY_R(sy_packed_)(sy_call *c, SY_R(sy_matrix_) a) {
   const int64_t n[2] = {a.rows, a.cols}, s[2] = {a.s0, a.s1};
   SY_T *copy = (SY_T *)c->api->alloc(c, sy_bytes(2, n, sizeof(SY_T)));
   if (copy) sy_pack((char *)copy, (const char *)a.p, 2, n, s, sizeof(SY_T));
   return (SY_R(sy_matrix_)){copy, a.rows, a.cols, a.cols, 1};
 }
 
-static SY_UNUSED void SY_R(sy_scale_)(SY_R(sy_matrix_) a, SY_T beta, int accumulate) {
+static SY_ROUTINE void SY_R(sy_scale_)(SY_R(sy_matrix_) a, SY_T beta, int accumulate) {
   for (int64_t i = 0; i < a.rows; i++)
     for (int64_t j = 0; j < a.cols; j++) {
       SY_T *x = a.p + i * a.s0 + j * a.s1;
@@ -42,7 +42,7 @@ static SY_UNUSED void SY_R(sy_scale_)(SY_R(sy_matrix_) a, SY_T beta, int accumul
 }
 
 /* C = alpha A B + C for small or odd products. */
-static SY_UNUSED void SY_R(sy_gemm_small_)(SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
+static SY_ROUTINE void SY_R(sy_gemm_small_)(SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
                                            SY_R(sy_matrix_) c, SY_T alpha) {
   for (int64_t i = 0; i < c.rows; i++)
     for (int64_t k = 0; k < a.cols; k++) {
@@ -61,7 +61,7 @@ typedef void (*SY_R(sy_blas_gemm_))(const char *, const char *, const int *, con
                                     const SY_T *, const int *, const SY_T *, SY_T *, const int *);
 
 /* C by rows, through BLAS: by columns this is C' = B' A'. */
-static SY_UNUSED int SY_R(sy_gemm_blas_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
+static SY_ROUTINE int SY_R(sy_gemm_blas_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
                                          SY_R(sy_matrix_) c, SY_T alpha, SY_T beta) {
   int64_t lda, ldb, ldc;
   char la = SY_R(sy_letter_)(a, &lda), lb = SY_R(sy_letter_)(b, &ldb);
@@ -88,7 +88,7 @@ static SY_UNUSED int SY_R(sy_fits_int_)(SY_R(sy_matrix_) a) {
 }
 
 /* C = alpha A B [+ beta C] */
-static SY_UNUSED int SY_R(sy_gemm_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
+static SY_ROUTINE int SY_R(sy_gemm_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
                                     SY_R(sy_matrix_) c, SY_T alpha, SY_T beta, int accumulate) {
   if (c.rows == 0 || c.cols == 0) return SY_OK;
   if (!accumulate) beta = 0;
@@ -131,7 +131,7 @@ static SY_UNUSED SY_WIDE SY_R(sy_inner_)(const SY_T *restrict x, int64_t sx, con
 }
 
 /* y = alpha A x [+ beta y], a row at a time */
-static SY_UNUSED void SY_R(sy_gemv_small_)(SY_R(sy_matrix_) a, const SY_T *x, int64_t sx, SY_T *y,
+static SY_ROUTINE void SY_R(sy_gemv_small_)(SY_R(sy_matrix_) a, const SY_T *x, int64_t sx, SY_T *y,
                                            int64_t sy, SY_T alpha, SY_T beta) {
   for (int64_t i = 0; i < a.rows; i++) {
     const SY_T sum = (SY_T)SY_R(sy_inner_)(a.p + i * a.s0, a.s1, x, sx, a.cols);
@@ -144,7 +144,7 @@ typedef void (*SY_R(sy_blas_gemv_))(const char *, const int *, const int *, cons
                                     const SY_T *, SY_T *, const int *);
 
 /* y = alpha A x [+ beta y] */
-static SY_UNUSED int SY_R(sy_gemv_)(sy_call *call, SY_R(sy_matrix_) a, const SY_T *x, int64_t sx,
+static SY_ROUTINE int SY_R(sy_gemv_)(sy_call *call, SY_R(sy_matrix_) a, const SY_T *x, int64_t sx,
                                     SY_T *y, int64_t sy, SY_T alpha, SY_T beta, int accumulate) {
   if (a.rows == 0) return SY_OK;
   if (!accumulate) beta = 0;
@@ -169,7 +169,7 @@ static SY_UNUSED int SY_R(sy_gemv_)(sy_call *call, SY_R(sy_matrix_) a, const SY_
 }
 
 /* A = alpha x y' [+ beta A] */
-static SY_UNUSED int SY_R(sy_ger_)(sy_call *call, const SY_T *x, int64_t sx, const SY_T *y,
+static SY_ROUTINE int SY_R(sy_ger_)(sy_call *call, const SY_T *x, int64_t sx, const SY_T *y,
                                    int64_t sy, SY_R(sy_matrix_) a, SY_T alpha, SY_T beta,
                                    int accumulate) {
   (void)call;
@@ -190,7 +190,7 @@ static SY_UNUSED int SY_R(sy_ger_)(sy_call *call, const SY_T *x, int64_t sx, con
 }
 
 /* z = alpha sum_k x_k y_k [+ beta z] */
-static SY_UNUSED int SY_R(sy_dot_)(sy_call *call, const SY_T *x, int64_t sx, const SY_T *y,
+static SY_ROUTINE int SY_R(sy_dot_)(sy_call *call, const SY_T *x, int64_t sx, const SY_T *y,
                                    int64_t sy, int64_t n, SY_T *z, SY_T alpha, SY_T beta,
                                    int accumulate) {
   (void)call;

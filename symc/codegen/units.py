@@ -1,0 +1,96 @@
+"""How a program is cut into texts for the compiler.
+
+A small program is one unit. The kernels of a large one are spread over several, which are compiled
+at the same time; long straight-line code goes into units of its own, compiled with less effort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from .body_c import Body
+from .cstyle import NestFunction
+from .flags import level_for
+
+UNIT_LINES = 400
+"""Lines of kernels in a unit; it takes about a third of a second to compile."""
+_SYSTEM = ("complex.h", "math.h", "stdint.h")
+_STATIC = "#define SY_KERNEL static\n\n"
+_SHARED = '#define SY_KERNEL __attribute__((visibility("hidden")))\n\n'
+
+
+@dataclass(frozen=True)
+class SourceUnit:
+    """One C text.
+
+    Attributes
+    ----------
+    name : str
+    text : str
+    level : str
+        Optimisation option for the compiler.
+    """
+
+    name: str
+    text: str
+    level: str
+
+
+def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
+    """The units of a program.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of names.
+    body : Body
+        With all kernels.
+    main : str
+        Text of the exported functions.
+    """
+    kernels = list(body.functions.values())
+    lines = sum(k.text.count("\n") for k in kernels)
+    levels = {level_for(k.statements) for k in kernels} or {level_for(0)}
+    if len(levels) == 1 and lines <= UNIT_LINES * 5 // 4:
+        needs = body.needs.union(*[k.needs for k in kernels])
+        parts = [_named(body, k) for k in kernels]
+        text = "".join([_head(needs, body.routine_types), _STATIC, *parts, main])
+        return (SourceUnit(name, text, levels.pop()),)
+    heads = [f"{k.head.replace('@', body.names[k.text])};\n" for k in kernels]
+    text = "".join([_head(body.needs, body.routine_types), _SHARED, *heads, "\n", main])
+    units = [SourceUnit(name, text, "-O1")]
+    for level in sorted(levels):
+        for group in _groups([k for k in kernels if level_for(k.statements) == level]):
+            needs = set().union(*[k.needs for k in group])
+            parts = [_named(body, k) for k in group]
+            text = "".join([_head(needs, ()), _SHARED, *parts])
+            units.append(SourceUnit(f"{name}_{len(units)}", text, level))
+    return tuple(units)
+
+
+def _named(body: Body, kernel: NestFunction) -> str:
+    return kernel.text.replace("@", body.names[kernel.text]) + "\n"
+
+
+def _groups(kernels: Sequence[NestFunction]) -> list[list[NestFunction]]:
+    """Groups of about equal length: each kernel goes to the shortest, the longest first."""
+    order = sorted(kernels, key=lambda k: (-k.text.count("\n"), k.text))
+    count = max(1, ceil(sum(k.text.count("\n") for k in kernels) / UNIT_LINES))
+    groups: list[list[NestFunction]] = [[] for _ in range(min(count, len(order)))]
+    sizes = [0] * len(groups)
+    for kernel in order:
+        place = sizes.index(min(sizes))
+        groups[place].append(kernel)
+        sizes[place] += kernel.text.count("\n")
+    return groups
+
+
+def _head(needs: Iterable[str], routine_types: Iterable[str]) -> str:
+    """The includes of a unit: what is not needed costs the compiler time."""
+    lines = [f"#include <{name}>" for name in _SYSTEM]
+    lines.append('#include "symc_abi.h"')
+    lines += [f"#define SY_ROUTINES_{t}" for t in sorted(routine_types)]
+    lines += [f'#include "{name}"' for name in sorted(needs)]
+    return "\n".join(lines) + "\n"
