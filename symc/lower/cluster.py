@@ -70,7 +70,7 @@ class Cluster:
     def fit(self, value: Value) -> Place | None:
         """How a value that reads members would lie in this cluster; None if it does not fit."""
         place: list[int | None] = [None] * len(value.domain)
-        reads = [r for r in value.template.reads if r.source in self.members]  # type: ignore[union-attr]
+        reads = [r for r in value.reads if r.source in self.members]
         for read in reads:
             for axis, entry in zip(self.out_place(read.source), read.index, strict=True):
                 if axis is not None and entry.kind == "index":
@@ -99,8 +99,9 @@ class Cluster:
             return False
         free = [a for a in range(len(self.axes)) if a not in used]
         for d, length in enumerate(domain):
-            if place[d] is not None:
-                if self.axes[place[d]] is not length:  # type: ignore[index]
+            placed = place[d]
+            if placed is not None:
+                if self.axes[placed] is not length:
                     return False
             elif not _is_one(length):
                 axis = next((a for a in free if self.axes[a] is length), None)
@@ -152,7 +153,7 @@ class Cluster:
                 continue
             seen.add(v)
             total += 1 + v.cost
-            stack.extend(r.source for r in v.template.reads)  # type: ignore[union-attr]
+            stack.extend(r.source for r in v.reads)
         return total
 
     def add(self, value: Value, place: Place) -> None:
@@ -217,19 +218,19 @@ class Cluster:
         for a, b in axis_of.items():
             if other.axes[a] is not self.axes[b]:
                 return None
-        allowed = range(len(self.axes))
+        allowed = list(range(len(self.axes)))
         if len(other.axes) < len(self.axes):
             if self.inner is None:
                 return None
-            allowed = sorted(self.outer)  # type: ignore[assignment]
+            allowed = sorted(self.outer)
         free = [b for b in allowed if b not in axis_of.values()]
         for a, length in enumerate(other.axes):
             if a not in axis_of:
-                b = next((b for b in free if self.axes[b] is length), None)
-                if b is None:
+                found = next((b for b in free if self.axes[b] is length), None)
+                if found is None:
                     return None
-                axis_of[a] = b
-                free.remove(b)
+                axis_of[a] = found
+                free.remove(found)
         return axis_of
 
 

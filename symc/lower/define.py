@@ -102,6 +102,11 @@ class Value:
         return self.form in ("map", "reduce") and not self.inline
 
     @property
+    def reads(self) -> tuple[Read, ...]:
+        """What the template reads; nothing, if there is none."""
+        return () if self.template is None else self.template.reads
+
+    @property
     def is_identity(self) -> bool:
         """Whether an inline value has the elements of another one in the same places."""
         template = self.template
@@ -128,9 +133,8 @@ class Value:
         """Rough work per point of the domain, in cheap operations."""
         if self.template is None:
             return 0
-        return sum(
-            n.op.cost for n in walk([self.template.expr]) if n.kind == "call"
-        ) + (self.form == "reduce")
+        calls = [n for n in walk([self.template.expr]) if n.kind == "call"]
+        return sum(int(n.op.cost) for n in calls) + (self.form == "reduce")
 
 
 class Definer:
@@ -163,7 +167,7 @@ class Definer:
         """Assume the equalities wished for, unless the call at hand shows otherwise."""
         before = len(self.facts.assumptions)
         for a, b, node in self._wishes:
-            if a.is_const or b.is_const or not (self.facts.early(a) and self.facts.early(b)):
+            if (a.is_const and b.is_const) or not all(map(self.facts.early, (a, b))):
                 continue
             if self.facts.oracle is None or self.facts.observed(a) == self.facts.observed(b):
                 self.facts.assume(a, b, node)
@@ -173,15 +177,15 @@ class Definer:
 
     def given(self, variable: Variable) -> Value:
         """The value of an input, a shared variable or a constant."""
-        form = "const" if isinstance(variable, Constant) else "given"
-        value = self._value(variable, form)
-        if form == "const":
-            value.data = variable.data
-            value.inline = value.dtype != "object" and variable.data.size == 1
-            if value.inline:
-                number = self.ctx.const(variable.data.reshape(-1)[0], value.dtype)
-                value.template = Template(number, ())
-                value.form = "map"
+        if not isinstance(variable, Constant):
+            return self._value(variable, "given")
+        value = self._value(variable, "const")
+        value.data = variable.data
+        value.inline = value.dtype != "object" and variable.data.size == 1
+        if value.inline:
+            number = self.ctx.const(variable.data.reshape(-1)[0], value.dtype)
+            value.template = Template(number, ())
+            value.form = "map"
         return value
 
     def _value(self, variable: Variable, form: str, node: Apply | None = None) -> Value:
@@ -365,10 +369,10 @@ class Definer:
             replace[read.slot] = slot
             reads.append(Read(slot, read.source, entries))
         expr = substitute([template.expr], replace, self.ctx)[0]
-        checks = [
-            IndexCheck(*substitute([c.raw, c.length], replace, self.ctx), c.node)
-            for c in template.checks
-        ]
+        checks = []
+        for check in template.checks:
+            raw, length = substitute([check.raw, check.length], replace, self.ctx)
+            checks.append(IndexCheck(raw, length, check.node))
         return Template(expr, tuple(reads), tuple(checks))
 
     def at(self, expr: Expr, leaf: Expr, value: int) -> Expr:
@@ -445,7 +449,8 @@ class TemplateReader:
             return ctx.integer(0)
         index = entry if isinstance(entry, Expr) else ctx.integer(int(entry))
         if length in self._repeated:
-            return switch(eq(length, 1), ctx.integer(0), index)
+            repeated: Expr = switch(eq(length, 1), ctx.integer(0), index)
+            return repeated
         return simplify(index) if index.args else index
 
     def _read(self, source: Value, index: Index) -> Expr:
@@ -480,6 +485,5 @@ class TemplateReader:
             self.checks.append(IndexCheck(position, n, self.node))
             if position.kind == "index":  # x[arange(len(y)), y]: as many rows as targets
                 self.definer.wish(self._shape[position.payload], n, self.node)
-        if low >= 0:
-            return position
-        return switch(lt(position, 0), position + n, position)
+        wrapped: Expr = switch(lt(position, 0), position + n, position)
+        return position if low >= 0 else wrapped

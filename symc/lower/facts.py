@@ -46,7 +46,8 @@ class Assumption:
     @property
     def condition(self) -> Expr:
         """The boolean expression that guards a program."""
-        return eq(self.left, self.right)
+        equal: Expr = eq(self.left, self.right)
+        return equal
 
 
 class Facts:
@@ -245,7 +246,7 @@ class Facts:
         if self.is_given(variable):
             self._shapes[variable] = self._given_shape(variable)
             return
-        node = variable.owner
+        node: Apply = variable.owner  # type: ignore[assignment]
         missing = [("shape", x) for x in node.inputs if x not in self._shapes]
         if missing:
             raise Missing(missing)
@@ -255,7 +256,8 @@ class Facts:
             pattern = getattr(out.type, "broadcastable", None)
             if out in self._given:
                 continue
-            self._shapes[out] = None if pattern is None else self._finished(out, pattern, dims)
+            known = None if pattern is None else self._finished(node, out, pattern, dims)
+            self._shapes[out] = known
 
     def _node_shapes(self, node: Apply) -> Sequence[Sequence[Any] | None]:
         sizes = NodeSizes(self, node)
@@ -270,14 +272,14 @@ class Facts:
         return [None] * len(node.outputs)
 
     def _finished(
-        self, out: Variable, pattern: Sequence[bool], dims: Sequence[Any] | None
+        self, node: Apply, out: Variable, pattern: Sequence[bool], dims: Sequence[Any] | None
     ) -> Shape:
         if dims is None:
             dims = [None] * len(pattern)
         if len(dims) != len(pattern):
             raise ShapeError(
                 user_message(
-                    f"the shape rule of {out.owner.op} gives {len(dims)} lengths for output "
+                    f"the shape rule of {node.op} gives {len(dims)} lengths for output "
                     f"{out.index}, which has {len(pattern)} axes",
                     where=user_line(out) or None,
                 )
@@ -308,8 +310,8 @@ class Facts:
         return leaf
 
     def _defined_value(self, variable: Variable, index: tuple[int, ...]) -> Expr | None:
-        op, node = variable.owner.op, variable.owner
-        define = getattr(op, "define", None) if isinstance(op, BuiltinOp) else None
+        node: Apply = variable.owner  # type: ignore[assignment]
+        define = getattr(node.op, "define", None) if isinstance(node.op, BuiltinOp) else None
         if define is None:
             return None
         try:
@@ -319,7 +321,7 @@ class Facts:
         if value is None:
             return None
         if isinstance(value, tuple):
-            value = value[variable.index]
+            value = value[node.outputs.index(variable)]
         return self.canonical(self.as_int64(cast_expr(self.ctx, value, variable.type.dtype)))
 
     # ---- dtypes: values are int64; those of narrower variables are known to fit

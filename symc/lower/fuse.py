@@ -57,7 +57,7 @@ class Fuser:
         """Add a value that is computed in kernels."""
         floor = -1
         producers: dict[Cluster, None] = {}
-        for read in value.template.reads:  # type: ignore[union-attr]
+        for read in value.reads:
             self.readers.setdefault(read.source, []).append((value, read))
             cluster = self.cluster_of.get(read.source)
             if cluster is None:
@@ -93,7 +93,7 @@ class Fuser:
     def _seeds_through(self, a: Cluster, b: Cluster, value: Value) -> dict[int, int]:
         """Axes of `b` that are axes of `a`, because `value` reads both along them."""
         lies: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        for read in value.template.reads:  # type: ignore[union-attr]
+        for read in value.reads:
             for cluster, found in zip((a, b), lies, strict=True):
                 if read.source in cluster.members:
                     place = cluster.out_place(read.source)
@@ -202,14 +202,14 @@ class Fuser:
             cone.add(member)
             if len(cone) > MAX_CONE:
                 return None
-            for read in member.template.reads:  # type: ignore[union-attr]
+            for read in member.reads:
                 source = read.source
                 if source not in cluster.members or source in cone:
                     continue
                 if self._movable(source) and all(r in cone for r, _ in self.readers[source]):
                     stack.append(source)
         for member in cone:
-            for read in member.template.reads:  # type: ignore[union-attr]
+            for read in member.reads:
                 source = read.source
                 if source in cluster.members and source not in cone and not (
                     self._in_memory(cluster, source, cone) or self._is_cheap(cluster, source, cone)
@@ -226,7 +226,7 @@ class Fuser:
     def _is_cheap(self, cluster: Cluster, value: Value, cone: Container[Value]) -> bool:
         work = 0
         while value in cluster.members and not self._in_memory(cluster, value, cone):
-            reads = value.template.reads  # type: ignore[union-attr]
+            reads = value.reads
             work += value.cost
             if value.form != "map" or len(reads) > 1 or work > CHEAP:
                 return False
@@ -242,8 +242,9 @@ class Fuser:
         for value, read in edges:
             place = reader.members[value]
             for axis, entry in zip(source.out_place(read.source), read.index, strict=True):
-                if axis is not None and entry.kind == "index" and place[entry.payload] is not None:
-                    seeds.setdefault(axis, place[entry.payload])  # type: ignore[arg-type]
+                placed = place[entry.payload] if entry.kind == "index" else None
+                if axis is not None and placed is not None:
+                    seeds.setdefault(axis, placed)
         return seeds
 
     def _join_readers(self) -> None:
@@ -282,8 +283,9 @@ class Fuser:
                 if value in cluster.members:
                     place = cluster.members[value]
                     for axis, entry in enumerate(read.index):
-                        if entry.kind == "index" and place[entry.payload] is not None:
-                            found.setdefault(axis, place[entry.payload])  # type: ignore[arg-type]
+                        placed = place[entry.payload] if entry.kind == "index" else None
+                        if placed is not None:
+                            found.setdefault(axis, placed)
             lies.append(found)
         if len(lies[0]) < len(a.axes) or set(lies[0]) != set(lies[1]):
             return None

@@ -182,13 +182,13 @@ class KernelWriter:
     def _sources(self, value: Value) -> list[Value]:
         """The members that a value reads, also through values that are computed again here."""
         found: list[Value] = []
-        stack = [r.source for r in value.template.reads]  # type: ignore[union-attr]
+        stack = [r.source for r in value.reads]
         while stack:
             source = stack.pop()
             if source in self._inside:
                 found.append(source)
             elif source.computed and self.recomputed(source):
-                stack.extend(r.source for r in source.template.reads)  # type: ignore[union-attr]
+                stack.extend(r.source for r in source.reads)
         return found
 
     def _stages(self, values: dict[Value, Expr]) -> tuple[Stage, ...]:

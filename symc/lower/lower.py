@@ -150,14 +150,15 @@ class _Lowering:
         if value in self.buffers:
             return self.buffers[value]
         if value.form == "given":
-            return self.buffers[self._key(value.variable)]  # type: ignore[arg-type]
+            assert value.variable is not None
+            return self.buffers[self._key(value.variable)]
         if value.form == "const":
             count = sum(b.kind == "const" for b in self.program.buffers)
             made = self._new_buffer(value, value.dtype, "const", data=value.data, position=count)
             made.shape, made.name = value.shape, getattr(value.variable, "name", None)
             return made.id
         key = (value.variable, ())
-        own = value is self.definer.values.get(value.variable)  # type: ignore[arg-type]
+        own = value.variable is not None and value is self.definer.values.get(value.variable)
         if own and key in self.buffers:
             made = self.program.buffers[self.buffers[key]]
             self.buffers[value] = made.id
@@ -283,7 +284,7 @@ class _Lowering:
         plan = self.planner.plans.get(value)
         if plan is not None:
             return list(plan.operands)
-        return [] if value.template is None else [r.source for r in value.template.reads]
+        return [r.source for r in value.reads]
 
     def _live(self) -> list[Value]:
         """The values that results depend on, in topological order; their `needs` are noted."""

@@ -56,7 +56,7 @@ def _sweeps(order: Sequence[Value]) -> dict[Value, int]:
     """How many reductions lie on the way to each value."""
     found: dict[Value, int] = {}
     for value in order:
-        sources = [r.source for r in value.template.reads]  # type: ignore[union-attr]
+        sources = [r.source for r in value.reads]
         found[value] = max((found[s] + (s.form == "reduce") for s in sources if s in found),
                            default=0)
     return found
@@ -81,7 +81,7 @@ def close_order(order: Sequence[Value], readers: Readers) -> list[Value]:
     sources: dict[Value, list[Value]] = {}
     waiting: dict[Value, int] = {}
     for value in order:
-        found = dict.fromkeys(r.source for r in value.template.reads)  # type: ignore[union-attr]
+        found = dict.fromkeys(r.source for r in value.reads)
         sources[value] = [s for s in found if s in members]
         depth[value] = 1 + max((depth[s] for s in sources[value]), default=0)
         waiting[value] = len({r for r, _ in readers.get(value, ()) if r in members})
