@@ -105,7 +105,7 @@ def check_node(node: Apply) -> None:
             )
     derived = _derived_types(node)
     declared = [output.type for output in node.outputs]
-    if derived is not None and derived != declared:
+    if derived is not None and not _covers(declared, derived):
         raise VerifyError(
             user_message(
                 f"the output types of {node.op} are not what the op derives from its inputs",
@@ -114,6 +114,17 @@ def check_node(node: Apply) -> None:
                 where=user_line(node) or None,
             )
         )
+
+
+def _covers(declared: list[Any], derived: list[Any]) -> bool:
+    """Whether each declared type is the derived one, or only promises less.
+
+    Rewriting may learn more than was known when a node was made: a length that is 1, for example.
+    """
+    return len(declared) == len(derived) and all(
+        wide == narrow or wide.convert_variable(narrow()) is not None
+        for wide, narrow in zip(declared, derived, strict=True)
+    )
 
 
 def _derived_types(node: Apply) -> list[Any] | None:

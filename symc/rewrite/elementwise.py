@@ -387,7 +387,7 @@ def fill_to_alloc(node: Any, ctx: Any) -> Any:
     x, value = node.inputs
     out = node.outputs[0]
     source = out if ctx.facts is not None else x
-    if ctx.facts is None and x.type.broadcastable != out.type.broadcastable:
+    if ctx.facts is None and not all(value.type.broadcastable):
         return None
     lengths = [length_variable(source, axis, ctx) for axis in range(out.type.ndim)]
     if source is out and any(_needs(n, out) for n in lengths):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..dtypes import is_float
 from ..ops import math as tm
 from ..ops.dimshuffle import DimShuffle
-from ..ops.elemwise import Elemwise, elemwise_of
+from ..ops.elemwise import elemwise_of
 from ..ops.gather import AdvancedSubtensor, AdvancedSubtensor1
+from ..ops.logsumexp import LogSumExp
 from ..ops.math import (
     erf,
     erfc,
@@ -27,7 +26,7 @@ from ..ops.math import (
     sqr,
     switch,
 )
-from ..ops.reduce import Max, Sum, keep_dims
+from ..ops.reduce import Max, Sum
 from ..ops.shape import Reshape
 from ..ops.slice import Subtensor
 from ..ops.softmax import CrossentropySoftmax1Hot, LogSoftmax, Softmax
@@ -287,57 +286,27 @@ def _dims_kept(x: Any) -> tuple[Any, tuple[int, ...]] | None:
     return found if x.owner.op.new_order == order else None
 
 
-class _MaxFromBelow(Max):
-    """The largest element along some axes, -inf for none."""
-
-    __props__ = ("axis",)
-
-    @property
-    def identity(self) -> float:
-        return -np.inf
-
-    def numpy(self, *arrays: Any) -> Any:
-        (x,) = arrays
-        return np.asarray(np.max(x, axis=self.axes(x.ndim), initial=self.identity))
-
-
 @rule("stable", ops=[sm.log])
 def log_of_sum_of_exponentials(node: Any, ctx: Any) -> Any:
-    """log(sum(exp(x))) is m + log(sum(exp(x - m))) with the maximum m (0 if m is infinite)."""
+    """log(sum(exp(x), axis)) is logsumexp(x, axis)."""
     found = _summed(node.inputs[0])
     if found is None:
         return None
     powers, axes = found
     inner = operands_of(powers, sm.exp)
-    (out,) = node.outputs
-    if inner is None or not axes or not _one_dtype(out, powers, inner[0]):
+    if inner is None or not axes or not _one_dtype(node.outputs[0], powers, inner[0]):
         return None
     (x,) = inner
-    if _is_shifted(x, axes):
-        return None
-    largest = _MaxFromBelow(axes)(x)
-    bounded = switch(tm.isinf(largest), typed(0, x.type.dtype, largest.type.ndim), largest)
-    shifted = exp(x - keep_dims(x, bounded, axes))
-    return log(node.inputs[0].owner.op(shifted)) + bounded
+    return None if _is_shifted(x) else LogSumExp(axes)(x)
 
 
-def _is_shifted(x: Any, axes: tuple[int, ...]) -> bool:
-    """Whether a maximum along `axes` was subtracted from `x` already."""
+def _is_shifted(x: Any) -> bool:
+    """Whether a maximum is subtracted from `x` already."""
     operands = operands_of(x, sub)
-    if operands is None or operands[1].owner is None:
-        return False
-    pending = [operands[1]]
-    for _ in range(16):
-        if not pending:
-            return False
-        v = pending.pop()
-        if v.owner is None:
-            continue
-        if isinstance(v.owner.op, Max):
-            return bool(v.owner.op.axes(v.owner.inputs[0].type.ndim) == axes)
-        if isinstance(v.owner.op, (DimShuffle, Elemwise)):
-            pending.extend(v.owner.inputs)
-    return False
+    shift = None if operands is None else operands[1].owner
+    if shift is not None and isinstance(shift.op, DimShuffle):
+        shift = shift.inputs[0].owner
+    return shift is not None and isinstance(shift.op, Max)
 
 
 @rule("stable", ops=[true_div])
