@@ -36,11 +36,14 @@ print("quiet")
 """
 
 TIME = """
-import time, numpy
+import time
+first = time.process_time()
+import numpy
 start = time.process_time()
 import symc
-print(time.process_time() - start)
+print(start - first, time.process_time() - start)
 """
+NUMPY_ALONE = 0.090  # seconds that importing NumPy takes on the machine the limit is meant for
 
 
 def run(code: str, *options: str, **environ: str) -> str:
@@ -69,5 +72,7 @@ def test_import_works_without_a_home_directory() -> None:
 
 @pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer slows imports down")
 def test_import_takes_less_than_120_ms_beyond_numpy() -> None:
+    """The limit is scaled by what NumPy takes now, so that a busy machine does not decide."""
     run("import symc")
-    assert min(float(run(TIME)) for _ in range(4)) < 0.120
+    times = [tuple(map(float, run(TIME).split())) for _ in range(5)]
+    assert min(ours / max(numpys / NUMPY_ALONE, 1.0) for numpys, ours in times) < 0.120
