@@ -159,8 +159,8 @@ class Accumulator:
         """Combine the lanes, four at a time; `first` is the place of element 0."""
         over, h = self.names.index("h")
         key, lane = self.names.index("l")
-        pair = (self.ctx.load(self.total, (p,), self.dtype) for p in (lane, lane + h))
-        store = Store(self.total, (lane,), self._combine(*pair, self.dtype))
+        near, far = (self.ctx.load(self.total, (p,), self.dtype) for p in (lane, lane + h))
+        store = Store(self.total, (lane,), self._combine(near, far, self.dtype))
         four = self.ctx.integer(4)
         inner = ir.For(key, self.ctx.integer(0), four, (store,), kind)
         out.append(ir.For(over, four, self.ctx.integer(self.lanes), (inner,), step=4))
