@@ -250,43 +250,52 @@ class Fuser:
     def _join_readers(self) -> None:
         """Merge clusters over the same space that read the same array."""
         for source in list(self.readers):
-            readers: dict[Cluster, None] = {}
-            for value, _ in self.readers[source]:
+            groups: dict[Cluster, list[tuple[Value, Read]]] = {}
+            for value, read in self.readers[source]:
                 cluster = self.cluster_of[value]
                 if cluster is not self.cluster_of.get(source):
-                    readers[cluster] = None
-            ordered = sorted(readers, key=lambda c: c.level)
-            for lower, upper in pairwise(ordered):
-                if lower in self.clusters and upper in self.clusters:
-                    self._join(lower, upper, source)
+                    groups.setdefault(cluster, []).append((value, read))
+            ordered = sorted(groups.items(), key=lambda item: item[0].level)
+            for (_, lower), (_, upper) in pairwise(ordered):
+                self._join(lower, upper)
 
-    def _join(self, lower: Cluster, upper: Cluster, source: Value) -> None:
-        if len(lower.axes) != len(upper.axes):
+    def _join(
+        self, lower_reads: Sequence[tuple[Value, Read]], upper_reads: Sequence[tuple[Value, Read]]
+    ) -> None:
+        """Merge two clusters that read the same array, on the level of the upper one.
+
+        That would be wrong only if a step on the way up read the lower one.
+        """
+        lower, upper = (self.cluster_of[r[0][0]] for r in (lower_reads, upper_reads))
+        if lower is upper or len(lower.axes) != len(upper.axes):
             return
-        for value in lower.members:
+        if lower.level > upper.level:
+            lower, upper, lower_reads, upper_reads = upper, lower, upper_reads, lower_reads
+        if lower.level < upper.level and self._read_below(lower, upper.level):
+            return
+        found, wanted = self._lies(lower, lower_reads), self._lies(upper, upper_reads)
+        if len(found) == len(lower.axes) and set(found) == set(wanted):
+            self._merge(upper, lower, {found[axis]: wanted[axis] for axis in found}, ())
+
+    def _read_below(self, cluster: Cluster, level: int) -> bool:
+        """Whether something on this level or a lower one reads a member."""
+        for value in cluster.members:
             for reader, _ in self.readers.get(value, ()):
                 other = self.cluster_of[reader]
-                if other is not lower and other.level <= upper.level:
-                    return
-            if any(self.level(s) <= upper.level for s in self.opaque_readers.get(value, ())):
-                return
-        seeds = self._common_axes(lower, upper, source)
-        if seeds is not None:
-            self._merge(upper, lower, seeds, ())
+                if other is not cluster and other.level <= level:
+                    return True
+            if any(self.level(s) <= level for s in self.opaque_readers.get(value, ())):
+                return True
+        return False
 
-    def _common_axes(self, a: Cluster, b: Cluster, source: Value) -> dict[int, int] | None:
-        """Axes of `a` that are axes of `b`, because both read `source` along them."""
-        lies: list[dict[int, int]] = []
-        for cluster in (a, b):
-            found: dict[int, int] = {}
-            for value, read in self.readers[source]:
-                if value in cluster.members:
-                    place = cluster.members[value]
-                    for axis, entry in enumerate(read.index):
-                        placed = place[entry.payload] if entry.kind == "index" else None
-                        if placed is not None:
-                            found.setdefault(axis, placed)
-            lies.append(found)
-        if len(lies[0]) < len(a.axes) or set(lies[0]) != set(lies[1]):
-            return None
-        return {lies[0][axis]: lies[1][axis] for axis in lies[0]}
+    @staticmethod
+    def _lies(cluster: Cluster, reads: Sequence[tuple[Value, Read]]) -> dict[int, int]:
+        """Axes of a source, and the axes of a cluster along which members read it."""
+        found: dict[int, int] = {}
+        for value, read in reads:
+            place = cluster.members[value]
+            for axis, entry in enumerate(read.index):
+                placed = place[entry.payload] if entry.kind == "index" else None
+                if placed is not None:
+                    found.setdefault(axis, placed)
+        return found

@@ -505,9 +505,12 @@ class _Lowering:
             origin = () if assumption.node is None else (assumption.node,)
             self.program.guards.append(Guard(self.sizes.condition(assumption.condition), origin))
         self._declared_lengths()
+        known: set[Any] = set()
         for node, requirements in self.facts.requirements.items():
             for requirement in requirements:
-                if all(map(self.facts.early, (requirement.condition, *requirement.shown))):
+                early = all(map(self.facts.early, (requirement.condition, *requirement.shown)))
+                if early and requirement not in known:
+                    known.add(requirement)
                     self.program.checks.append(self._check_step(node, requirement))
 
     def _declared_lengths(self) -> None:

@@ -13,6 +13,8 @@ MAX_KERNEL_SIZE = 300
 """Kernels are cut where they would have more statements than this."""
 MAX_SWEEPS = 8
 """Kernels are cut where more reductions than this depend on each other."""
+ACCUMULATOR = 6
+"""A reduction counts as so many statements: its accumulators take registers."""
 DEAR = 8
 """An operation of this cost counts as one more statement."""
 
@@ -66,7 +68,8 @@ def statements(value: Value) -> int:
     """Roughly how many statements a value adds to a kernel."""
     assert value.template is not None
     calls = [n for n in walk([value.template.expr]) if n.kind == "call"]
-    return sum(1 + n.op.cost // DEAR for n in calls)
+    accumulator = ACCUMULATOR if value.form == "reduce" else 0
+    return accumulator + sum(1 + n.op.cost // DEAR for n in calls)
 
 
 def close_order(order: Sequence[Value], readers: Readers) -> list[Value]:
