@@ -15,7 +15,7 @@ from ..graph.graph import Graph
 from ..graph.node import Apply, Variable
 from ..graph.text import DebugprintInfo
 from ..loop.evaluate import size_value
-from ..loop.program import Buffer, Program
+from ..loop.program import Buffer, KernelStep, Program
 from ..lower.facts import Facts, Oracle
 from ..lower.lower import lower
 from ..runtime import load_blas, native_program
@@ -126,6 +126,8 @@ class NativeVariant:
         step = self.lowered.steps[where]
         node = first(step.origin)
         if code == _INDEX:
+            if isinstance(step, KernelStep) and values[2] < len(step.origin):
+                node = step.origin[values[2]]
             return index_error(values[0], values[1], node)
         if code == _PYTHON:
             return cause if node is None else node_error(cause, node, None)

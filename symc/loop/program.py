@@ -85,7 +85,10 @@ class Step:
 
 @dataclass(eq=False)
 class KernelStep(Step):
-    """Run `kernel` with `bind[operand key] = buffer id`."""
+    """Run `kernel` with `bind[operand key] = buffer id`.
+
+    The tag of an index check of the kernel is the position, in `origin`, of the node to blame.
+    """
 
     kernel: Kernel
     bind: dict[str, int]
