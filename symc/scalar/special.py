@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from .logic import eq, switch
-from .math import exp, function, like, log
+from .math import SPECIAL, exp, function, like, log
 from .op import UNDEFINED, BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
@@ -169,6 +169,8 @@ gammau = scalar_op(
     base=BinaryScalarOp,
     out="float",
     numpy=lambda k, x: scipy.special.gammaincc(k, x) * scipy.special.gamma(k),
+    c={"f": "sy_gammau{f}({0}, {1})"},
+    needs=SPECIAL,
     expand=lambda k, x: gammaincc(k, x) * gamma(k),
     grad=lambda g, y, k, x: (UNDEFINED, -(g * exp(xlogy0(k - 1, x) - x))),
     kinds="f",
@@ -182,6 +184,8 @@ gammal = scalar_op(
     base=BinaryScalarOp,
     out="float",
     numpy=lambda k, x: scipy.special.gammainc(k, x) * scipy.special.gamma(k),
+    c={"f": "sy_gammal{f}({0}, {1})"},
+    needs=SPECIAL,
     expand=lambda k, x: gammainc(k, x) * gamma(k),
     grad=lambda g, y, k, x: (UNDEFINED, g * exp(xlogy0(k - 1, x) - x)),
     kinds="f",

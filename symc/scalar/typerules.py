@@ -12,6 +12,7 @@ from collections.abc import Callable
 from symc.dtypes import (
     complex_dtype_of,
     float_dtype_of,
+    is_complex,
     is_discrete,
     real_dtype_of,
     true_div_dtype,
@@ -70,6 +71,14 @@ def _angle(dtypes: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
 
 
 def _to_complex(dtypes: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    if any(is_complex(dtype) for dtype in dtypes):
+        raise DTypeError(
+            user_message(
+                "a complex number is made of two real numbers",
+                got=" and ".join(dtypes),
+                hint="take real(x) or imag(x) first",
+            )
+        )
     result = complex_dtype_of(float_dtype_of(*dtypes))
     return (real_dtype_of(result),) * len(dtypes), result
 

@@ -16,7 +16,7 @@ from symc.scalar.op import REGISTRY
 
 INCLUDE = Path(symc.scalar.__file__).parent / "include"
 FLAGS = (
-    "-std=gnu11 -O2 -march=native -fPIC -shared -ffp-contract=off -fno-math-errno "
+    "-std=gnu11 -O1 -march=native -fPIC -shared -ffp-contract=off -fno-math-errno "
     "-fno-trapping-math -fwrapv -fno-strict-aliasing -fno-builtin-sin -fno-builtin-cos -Wall "
     "-Wno-unused -Wno-parentheses -Werror"
 ).split()

@@ -88,6 +88,7 @@ def test_numpy_agrees_on_dtypes_of_arithmetic():
         (lt, ("complex64", "float32")),
         (erf, ("complex64",)),
         (maximum, ("complex64", "complex64")),
+        (complex, ("complex64", "float32")),
         (REGISTRY["sgn"], ("complex64",)),
     ],
 )
