@@ -20,7 +20,7 @@ from ..graph.node import Apply
 from ..graph.op import BuiltinOp, named_op
 from ..graph.special import disconnected_type
 from ..graph.trace import user_line
-from ..scalar.logic import switch
+from ..scalar.logic import eq, or_, switch
 from .elemwise import cast
 from .gather import (
     AdvancedSubtensor,
@@ -91,7 +91,20 @@ class _Writing(BuiltinOp):
         return {0: 0}
 
     def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
-        return [in_shapes[0]]
+        x, y, *indices = in_shapes
+        axes, position = self.axes_of(node), self.position_of(node)
+        region = [n for d, n in enumerate(x) if d not in axes]
+        region[position:position] = [ctx.bcast(*dims) for dims in zip(*indices, strict=True)]
+        for have, want in zip(y, region[len(region) - len(y) :], strict=True):
+            ctx.check(
+                or_(eq(have, want), eq(have, 1)),
+                "shape",
+                "set_subtensor or inc_subtensor: values of length {0} do not fit "
+                "the length {1} of what is written",
+                have,
+                want,
+            )
+        return [x]
 
     def emit(self, node: Apply, b: Any, ins: Sequence[Any], outs: Sequence[Any]) -> None:
         """Loops over the index block (checked first), then over the other axes."""
