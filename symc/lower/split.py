@@ -69,7 +69,7 @@ def statements(value: Value) -> int:
     assert value.template is not None
     calls = [n for n in walk([value.template.expr]) if n.kind == "call"]
     accumulator = ACCUMULATOR if value.form == "reduce" else 0
-    return accumulator + sum(1 + n.op.cost // DEAR for n in calls)
+    return accumulator + sum(1 + int(n.op.cost) // DEAR for n in calls)
 
 
 def close_order(order: Sequence[Value], readers: Readers) -> list[Value]:
