@@ -247,9 +247,7 @@ int_div = scalar_op(
     numpy=np.floor_divide,
     c={
         "f": "sy_floordiv{f}({0}, {1})",
-        "i": "({1} == 0 ? 0 : {1} == -1 ? -{0} :"
-        " {0} / {1} - (({0} % {1} != 0) & (({0} < 0) != ({1} < 0))))",
-        "u": "({1} ? {0} / {1} : 0)",
+        "iu": "sy_floordiv_{T}({0}, {1})",
         "b": "({0} & {1})",
     },
     grad=lambda g, y, a, b: (None, None),
@@ -268,9 +266,7 @@ mod = scalar_op(
     numpy=np.remainder,
     c={
         "f": "sy_floormod{f}({0}, {1})",
-        "i": "(({1} == 0) | ({1} == -1) ? 0 :"
-        " {0} % {1} + (({0} % {1} != 0) & (({0} < 0) != ({1} < 0)) ? {1} : 0))",
-        "u": "({1} ? {0} % {1} : 0)",
+        "iu": "sy_floormod_{T}({0}, {1})",
         "b": "0",
     },
     grad=lambda g, y, a, b: (g, -(g * int_div(a, b))),
@@ -317,8 +313,7 @@ pow = scalar_op(
     numpy=_pow_numpy,
     c={
         "f": "sy_pow{f}({0}, {1})",
-        "i": "(({t})sy_ipow_i64({0}, {1}))",
-        "u": "(({t})sy_ipow_u64({0}, {1}))",
+        "iu": "sy_ipow_{T}({0}, {1})",
         "c": "({1} == 0 ? 1 : {0} == 0 && creal{f}({1}) > 0 ? 0 : cpow{f}({0}, {1}))",
     },
     grad=_pow_grad,

@@ -224,6 +224,8 @@ log1mexp = scalar_op(
     base=UnaryScalarOp,
     out="float",
     numpy=lambda x: np.where(x < -1, np.log1p(-np.exp(x)), np.log(-np.expm1(x))),
+    c={"f": "sy_log1mexp{f}({0})"},
+    needs=SPECIAL,
     expand=lambda x: switch(gt(x, -LN2), log(-expm1(x)), log1p(-exp(x))),
     grad=lambda g, y, x: (-(g / expm1(-x)),),
     kinds="f",
@@ -265,6 +267,7 @@ def _rounding(name: str, cls: str, numpy: Callable[..., Any], c: str, doc: str) 
         c={"f": c},
         grad=lambda g, y, x: (None,),
         kinds="f",
+        needs=SPECIAL,
         vector=True,
         idempotent=True,
         monotone=1,
@@ -292,7 +295,7 @@ round_half_away_from_zero = _rounding(
     "round_half_away_from_zero",
     "RoundHalfAwayFromZero",
     _away_from_zero,
-    "round{f}({0})",
+    "sy_round_half_away{f}({0})",
     "Nearest integer; halves away from 0.",
 )
 

@@ -16,7 +16,7 @@ computed in float32 and rounded after every op, as in NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from symc.config import config
 from symc.dtypes import DTYPES, is_complex, is_continuous, python_scalar_dtype, upcast
 from symc.errors import DTypeError, user_message
 
-from .ctext import Templates, fill, pick, wrap_small
+from .ctext import SHORT_NAME, Templates, fill, pick, wrap_small
 from .derive import gradient
 from .expr import Context, Expr
 from .formal import render, replay
@@ -171,7 +171,7 @@ class ScalarOp:
 
     # ------------------------------------------------------------------ building
 
-    def fingerprint_key(self) -> str:
+    def fingerprint_key(self) -> Hashable:
         """What identifies a registered op in every process."""
         return self.name
 
@@ -479,8 +479,9 @@ class BinaryScalarOp(ScalarOp):
 class Cast(UnaryScalarOp):
     """Conversion to `dtype`.
 
-    Floats are truncated towards zero to integers; where the value is a NaN or does not fit, the
-    result is what the machine gives, as in NumPy. Complex numbers lose the imaginary part.
+    Floats are truncated towards zero to integers. A NaN and what does not fit become the least
+    int32 (int64 for 32 and 64 bits), reduced to the width; NumPy's results differ by machine.
+    Complex numbers lose the imaginary part.
     """
 
     def __init__(self, dtype: str) -> None:
@@ -493,6 +494,7 @@ class Cast(UnaryScalarOp):
             cuda=self._cuda,
             grad=self._grad,
             kinds="biufc",
+            needs=("special.h",),
             vector=not is_complex(dtype),
             moves=True,
         )
@@ -518,17 +520,16 @@ class Cast(UnaryScalarOp):
             return f"({x} != 0)"
         if self.dtype == "float16" and DTYPES[dtype].kind in "iu":
             return f"((_Float16)(double){x})"
-        if target.kind == "u" and DTYPES[dtype].kind in "fc":
-            return self._unsigned(dtype, x)
+        if target.kind in "iu" and DTYPES[dtype].kind in "fc":
+            return self._integer(dtype, x)
         return f"(({target.storage}){x})"
 
-    def _unsigned(self, dtype: str, x: str) -> str:
-        """From a float by way of a signed type, so that negative numbers wrap as in NumPy."""
-        part = f"creal{'f' if dtype == 'complex64' else ''}({x})" if dtype[0] == "c" else x
-        target = DTYPES[self.dtype]
-        if target.itemsize < 8:
-            return f"(({target.storage})({'int32_t' if target.itemsize < 4 else 'int64_t'}){part})"
-        return f"({part} < 0 ? (uint64_t)(int64_t){part} : (uint64_t){part})"
+    def _integer(self, dtype: str, x: str) -> str:
+        """From a float: defined for all numbers, by helpers for the two precisions."""
+        if DTYPES[dtype].kind == "c":
+            x = f"creal{'f' if dtype == 'complex64' else ''}({x})"
+        source = "f64" if dtype in ("float64", "complex128") else "f32"
+        return f"sy_{source}_to_{SHORT_NAME[self.dtype]}({x})"
 
     def _cuda(self, dtype: str, x: str) -> str:
         if "float16" not in (dtype, self.dtype):

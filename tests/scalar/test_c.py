@@ -165,6 +165,17 @@ def test_division_by_zero_is_numpys(unit):
         np.testing.assert_array_equal(unit("mod", x, y), np.remainder(x, y))
 
 
+def test_conversion_of_what_does_not_fit_is_defined(unit):
+    x = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 1.5, -1.5])
+    least32, least64 = -(2**31), -(2**63)
+    for dtype in ("float32", "float64"):
+        values = x.astype(dtype)
+        assert unit("convert_to_int32", values).tolist() == [least32] * 5 + [1, -1]
+        assert unit("convert_to_int64", values).tolist() == [least64] * 5 + [1, -1]
+        assert unit("convert_to_int8", values).tolist() == [0] * 5 + [1, -1]
+        assert unit("convert_to_uint8", values).tolist() == [0] * 5 + [1, 255]
+
+
 def test_empty_and_single(unit):
     assert unit("tanh", np.empty(0)).shape == (0,)
     np.testing.assert_allclose(unit("tanh", np.array([0.5])), np.tanh([0.5]), rtol=1e-15)
