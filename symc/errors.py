@@ -279,7 +279,7 @@ def user_message(
     """
     lines = _clipped(what.splitlines() or [""], _MAX_BLOCK_LINES)
     for label, block in (("got", got), ("expected", expected), ("at", where), ("hint", hint)):
-        if block is None:
+        if block is None or block == "":
             continue
         indent = " " * (len(label) + 4)
         texts = _clipped(_as_lines(block), _MAX_BLOCK_LINES)

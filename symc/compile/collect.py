@@ -11,10 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import MissingInputError, UpdateError, UpdateTypeError, user_message
-from ..graph.node import Apply, Constant, SharedVariable, Variable
+from ..errors import (
+    CycleError,
+    MissingInputError,
+    UpdateError,
+    UpdateTypeError,
+    user_message,
+)
+from ..graph.graph import clone_replace
+from ..graph.node import Constant, SharedVariable, Variable
 from ..graph.trace import user_line
-from ..graph.walk import graph_inputs, toposort
+from ..graph.walk import ancestors, graph_inputs, toposort
 from .inputs import In
 
 
@@ -32,15 +39,15 @@ class Closed:
     outputs : list of Variable
     updates : list of (int, Variable)
         Position in `shared` and the new value.
-    originals : dict
-        From a copied Apply node to the user's.
+    update_sources : list of (SharedVariable, Variable)
+        The same updates in the user's own variables, default updates included.
     """
 
     inputs: list[Variable]
     shared: list[SharedVariable]
     outputs: list[Variable]
     updates: list[tuple[int, Variable]]
-    originals: dict[Apply, Apply] = field(default_factory=dict)
+    update_sources: list[tuple[SharedVariable, Any]] = field(default_factory=list)
 
 
 def update_pairs(updates: Any) -> list[tuple[Any, Any]]:
@@ -63,19 +70,42 @@ def update_pairs(updates: Any) -> list[tuple[Any, Any]]:
 
 
 class Collector:
-    """Copies graphs with replacements, noting shared variables on the way."""
+    """Copies graphs with replacements, noting shared variables on the way.
+
+    Replacements are replaced in their turn. One that contains what it replaces, as in
+    ``{x: x + 1}``, sees the original there.
+
+    Parameters
+    ----------
+    givens : pairs of Variable
+    swap : dict
+        Shared variables to use instead of others, by container.
+    strict : bool
+        Whether nodes keep the types of their operands.
+
+    Attributes
+    ----------
+    shared : list of SharedVariable
+        One per container, in order of first use.
+    members : list of list of SharedVariable
+        By position in `shared`, the variables of the graph that stand on the container.
+    """
 
     def __init__(
         self,
         givens: Iterable[tuple[Variable, Variable]],
         swap: Mapping[SharedVariable, SharedVariable],
+        strict: bool = True,
     ) -> None:
         self.swap = {id(old.container): new for old, new in swap.items()}
         self.memo: dict[Variable, Variable] = {}
         self.containers: dict[int, int] = {}
         self.shared: list[SharedVariable] = []
-        self.originals: dict[Apply, Apply] = {}
-        self.givens = dict(givens)
+        self.members: list[list[SharedVariable]] = []
+        self.givens = {old: new for old, new in givens if new is not old}
+        self.strict = strict
+        self._inputs: dict[Variable, Variable] = {}
+        self._apart: set[Variable] = set()
 
     def shared_position(self, variable: SharedVariable) -> int:
         """Position of the container under `variable`, which is added when new."""
@@ -84,23 +114,35 @@ class Collector:
         if key not in self.containers:
             self.containers[key] = len(self.shared)
             self.shared.append(variable)
+            self.members.append([])
         return self.containers[key]
+
+    def add_input(self, variable: Variable, copy: Variable) -> None:
+        """Let `copy` stand for the user's input `variable`."""
+        self._inputs[variable] = copy
+        if variable not in self.givens:
+            self.memo[variable] = copy
 
     def copy(self, variable: Variable) -> Variable:
         """The copy of `variable` and of everything below it that is not copied yet."""
         memo = self.memo
         stack: list[Variable] = [variable]
+        opened: dict[Variable, int] = {}
         while stack:
             var = stack[-1]
             if var in memo:
                 stack.pop()
                 continue
-            given = self.givens.get(var)
-            if given is not None and given is not var:
+            if var in self.givens:
+                given = self.givens[var]
                 if given in memo:
                     memo[var] = memo[given]
                     stack.pop()
+                elif var in opened:
+                    del stack[opened.pop(var) + 1 :]
+                    self._set_apart(var)
                 else:
+                    opened[var] = len(stack) - 1
                     stack.append(given)
                 continue
             if var.owner is None:
@@ -112,14 +154,32 @@ class Collector:
             if waiting:
                 stack.extend(waiting)
                 continue
-            copied = node.clone_with_new_inputs([memo[i] for i in node.inputs])
-            self.originals[copied] = node
+            copied = node.clone_with_new_inputs([memo[i] for i in node.inputs], self.strict)
             memo.update(zip(node.outputs, copied.outputs, strict=True))
         return memo[variable]
 
+    def _set_apart(self, var: Variable) -> None:
+        """Have the replacement of `var` use another variable where it means the original."""
+        given = self.givens[var]
+        if var in self._apart or not any(var is v for v in ancestors([given])):
+            raise CycleError(
+                user_message(
+                    f"the replacements in givens depend on each other in a circle through {var}",
+                    where=user_line(given) or None,
+                    hint="replace one of them in the graph first: symc.clone(expression, {a: b})",
+                )
+            )
+        self._apart.add(var)
+        original = var.clone() if var.owner is None else var.owner.clone().outputs[var.index]
+        if var in self._inputs:
+            self.memo[original] = self._inputs[var]
+        self.givens[var] = clone_replace(given, {var: original}, strict=False)
+
     def _leaf(self, var: Variable) -> Variable:
         if isinstance(var, SharedVariable):
-            return self.shared[self.shared_position(var)]
+            position = self.shared_position(var)
+            self.members[position].append(var)
+            return self.shared[position]
         return var
 
 
@@ -154,8 +214,10 @@ def close(
         If a leaf is neither an input, nor shared, nor constant.
     UpdateError, UpdateTypeError
         If two updates go to one container, or an update has another type.
+    CycleError
+        If replacements depend on each other in a circle.
     """
-    collector = Collector(_givens(givens, strict), swap or {})
+    collector = Collector(_givens(givens, strict), swap or {}, strict)
     inputs = []
     for spec in specs:
         variable = spec.variable
@@ -171,13 +233,11 @@ def close(
             continue
         copy = variable.type.make_variable(variable.name)
         copy.tag = variable.tag
-        collector.memo[variable] = copy
+        collector.add_input(variable, copy)
         inputs.append(copy)
     copied = [collector.copy(o) for o in outputs]
-    pairs = _updates(collector, update_pairs(updates), no_default_updates)
-    closed = Closed(
-        inputs, collector.shared, copied, pairs, collector.originals
-    )
+    pairs, sources = _updates(collector, update_pairs(updates), no_default_updates)
+    closed = Closed(inputs, collector.shared, copied, pairs, sources)
     _check_leaves(closed)
     return closed
 
@@ -197,8 +257,11 @@ def _givens(givens: Any, strict: bool) -> list[tuple[Variable, Variable]]:
 
 def _updates(
     collector: Collector, given: list[tuple[Any, Any]], no_default_updates: Any
-) -> list[tuple[int, Variable]]:
+) -> tuple[list[tuple[int, Variable]], list[tuple[SharedVariable, Any]]]:
+    """The updates by position, explicit ones first, and what the user wrote for them."""
+    suppressed = _suppressed(no_default_updates)
     chosen: dict[int, Variable] = {}
+    sources: list[tuple[SharedVariable, Any]] = []
     for target, expression in given:
         if not isinstance(target, SharedVariable):
             raise TypeError(
@@ -217,29 +280,43 @@ def _updates(
                 )
             )
         chosen[position] = collector.copy(_filtered(target, expression))
-    scanned = 0
-    while scanned < len(collector.shared):
-        variable = collector.shared[scanned]
-        scanned += 1
-        default = _default_update(variable, collector, no_default_updates)
-        position = collector.shared_position(variable)
+        sources.append((target, expression))
+    position = 0
+    while suppressed is not None and position < len(collector.shared):
+        # Copying an update may add variables: to the end of `shared`, and to `members`.
+        target, default = _default_update(collector.members[position], suppressed)
         if default is not None and position not in chosen:
-            chosen[position] = collector.copy(_filtered(variable, default))
-    return list(chosen.items())
+            chosen[position] = collector.copy(_filtered(target, default))
+            sources.append((target, default))
+        position += 1
+    return list(chosen.items()), sources
 
 
-def _default_update(variable: SharedVariable, collector: Collector, suppressed: Any) -> Any:
-    if suppressed is True or (
-        isinstance(suppressed, (list, tuple)) and any(variable is s for s in suppressed)
-    ):
+def _suppressed(no_default_updates: Any) -> set[int] | None:
+    """The ids of the containers without default update, or None for all."""
+    if no_default_updates is True:
         return None
-    seen = (v for v in collector.memo if isinstance(v, SharedVariable))
-    same = [variable, *(v for v in seen if v.container is variable.container)]
-    for candidate in same:
-        update = getattr(candidate, "default_update", None)
-        if update is not None:
-            return update
-    return None
+    if no_default_updates is False or no_default_updates is None:
+        return set()
+    if not isinstance(no_default_updates, (list, tuple, set)) or not all(
+        isinstance(v, SharedVariable) for v in no_default_updates
+    ):
+        raise TypeError(
+            user_message(
+                "no_default_updates must be True, False or a list of shared variables",
+                got=repr(no_default_updates),
+            )
+        )
+    return {id(v.container) for v in no_default_updates}
+
+
+def _default_update(members: Sequence[SharedVariable], suppressed: set[int]) -> Any:
+    """The first of the variables on one container that has a default update, and the update."""
+    for variable in members:
+        update = getattr(variable, "default_update", None)
+        if update is not None and id(variable.container) not in suppressed:
+            return variable, update
+    return None, None
 
 
 def _filtered(target: SharedVariable, expression: Any) -> Variable:
@@ -248,7 +325,7 @@ def _filtered(target: SharedVariable, expression: Any) -> Variable:
         return new
     except TypeError as error:
         got = getattr(expression, "type", type(expression).__name__)
-        where = user_line(expression) if isinstance(expression, Variable) else None
+        where = user_line(expression) or None if isinstance(expression, Variable) else None
         raise UpdateTypeError(
             user_message(
                 f"an update must have the type of its shared variable {target}",

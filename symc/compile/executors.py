@@ -9,13 +9,14 @@ lengths that were seen.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 
 from ..config import config
-from ..errors import CompileError, ShapeError, SymcError, user_message
+from ..errors import CacheError, CompileError, ShapeError, user_message
 from ..graph.graph import Graph
 from ..graph.node import Variable
 from ..graph.text import DebugprintInfo
@@ -23,33 +24,52 @@ from ..graph.trace import user_line
 from ..lower.facts import Facts
 from ..rewrite.engine import optimize
 from ..rewrite.report import Optimized
-from ..runtime import native_available, notice_once
+from ..runtime import native_available, notice_once, trim_memory, updating
 from .batch import compile_variant, not_batched
 from .collect import Closed
-from .explain import node_error
 from .expand import expanded
+from .explain import node_error
 from .native import NativeVariant
 from .numpy_program import NumpyProgram
 
 
-class Executor:
-    """Common parts: the closed graph and its containers.
+@dataclass(frozen=True)
+class Task:
+    """What an executor runs.
 
+    Attributes
+    ----------
+    closed : Closed
+    mode : Mode
+    borrow : sequence of bool
+        Which outputs may share memory with inputs or shared values.
+    declared : sequence of tuple or None
+        Per input the lengths that the user declared for it.
+    strict : sequence of bool
+        Which inputs take no value that would need a conversion.
     """
 
-    def __init__(self, maker: Any) -> None:
-        self.closed: Closed = maker.closed
-        self.mode = maker.mode
-        self.borrow = [o.borrow for o in maker.outs]
-        self.borrow += [False] * (len(self.closed.outputs) - len(self.borrow))
+    closed: Closed
+    mode: Any
+    borrow: Sequence[bool]
+    declared: Sequence[tuple[int | None, ...] | None]
+    strict: Sequence[bool]
+
+
+class Executor:
+    """Common parts: the closed graph and its containers."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.closed = task.closed
+        self.mode = task.mode
         self.containers = [v.container for v in self.closed.shared]
-        self.declared = [getattr(s.variable, "static_shape", None) for s in maker.explicit]
         self.optimized: Optimized
 
     def check_declared(self, inputs: Sequence[Any]) -> None:
         """Raise a ShapeError if an input has another length than was declared for it."""
         for variable, lengths, value in zip(
-            self.closed.inputs, self.declared, inputs, strict=True
+            self.closed.inputs, self.task.declared, inputs, strict=True
         ):
             for axis, length in enumerate(lengths or ()):
                 if length is not None and value.shape[axis] != length:
@@ -87,8 +107,8 @@ class Executor:
         """Give `function` the variants that there are."""
         raise NotImplementedError
 
-    def another(self, inputs: Sequence[Any]) -> Any:
-        """A variant for inputs that all others have refused."""
+    def another(self, inputs: Sequence[Any], refused: Sequence[Any]) -> Any:
+        """A variant for inputs that the variants `refused` do not serve."""
         raise NotImplementedError
 
     def prepare(self, inputs: Sequence[Any]) -> None:
@@ -102,8 +122,8 @@ class Executor:
 class NumpyExecutor(Executor):
     """Runs the rewritten graph node by node."""
 
-    def __init__(self, maker: Any) -> None:
-        super().__init__(maker)
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
         self.optimized = self.optimize(None)
         count = len(self.closed.outputs)
         self.program = NumpyProgram(
@@ -111,20 +131,27 @@ class NumpyExecutor(Executor):
             self.closed.shared,
             self.optimized.outputs[:count],
             self.optimized.outputs[count:],
-            self.borrow,
+            task.borrow,
             node_error,
         )
 
     def attach(self, function: Any) -> None:
         """Have `function` run this."""
-        function.add_variant(self._run)
+        function.add_variant(self.run)
 
-    def _run(self, inputs: Sequence[Any]) -> list[Any]:
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        """Compute the outputs and store the updates, all of them or none."""
         self.check_declared(inputs)
-        shared = [c.get_value(borrow=True) for c in self.containers]
-        outputs, updates = self.program(inputs, shared)
-        for (position, _), value in zip(self.closed.updates, updates, strict=True):
-            self.containers[position].set_value(value, borrow=True)
+        updated = [position for position, _ in self.closed.updates]
+        with updating(self.containers[p] for p in updated):
+            shared = [c.get_value(borrow=True) for c in self.containers]
+            outputs, updates = self.program(inputs, shared)
+            fitting = [
+                self.closed.shared[p].type.filter(value)
+                for p, value in zip(updated, updates, strict=True)
+            ]
+            for p, value in zip(updated, fitting, strict=True):
+                self.containers[p].set_value(value, borrow=True)
         return outputs
 
     @property
@@ -140,11 +167,11 @@ class NumpyExecutor(Executor):
 class NativeExecutor(Executor):
     """Runs compiled variants."""
 
-    def __init__(self, maker: Any) -> None:
-        super().__init__(maker)
-        self.name = maker.name
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
         self.variants: list[NativeVariant] = []
         self.functions: WeakSet[Any] = WeakSet()
+        self.substitute: NumpyExecutor | None = None
         compile_variant(self._make(None), self._ready)
 
     @property
@@ -157,7 +184,7 @@ class NativeExecutor(Executor):
         self._assume_declared(facts)
         optimized = self.optimize(facts)
         outputs = expanded(optimized.outputs)
-        variant = NativeVariant(self.closed, outputs, facts, self.mode)
+        variant = NativeVariant(self.closed, outputs, facts, self.mode, self.task.strict)
         if not self.variants:
             self.optimized = optimized
         self.variants.append(variant)
@@ -176,16 +203,31 @@ class NativeExecutor(Executor):
 
     def _assume_declared(self, facts: Facts) -> None:
         """Lengths that the user declared become guards, so that a wrong one is noticed."""
-        for variable, lengths in zip(self.closed.inputs, self.declared, strict=True):
+        for variable, lengths in zip(self.closed.inputs, self.task.declared, strict=True):
             for axis, length in enumerate(lengths or ()):
                 if length is not None:
                     facts.assume(facts.shape(variable)[axis], facts.ctx.integer(length))
 
-    def another(self, inputs: Sequence[Any]) -> Any:
-        """Compile for the lengths of these inputs and of the shared values."""
-        variant = self._make(self._oracle(inputs))
-        with not_batched():
-            compile_variant(variant, lambda _: None)
+    def another(self, inputs: Sequence[Any], refused: Sequence[Any]) -> Any:
+        """The program for the lengths of these inputs and of the shared values.
+
+        It is compiled, unless it was already and the function has forgotten it, having many. Where
+        the compiler fails the NumPy path serves.
+        """
+        oracle = self._oracle(inputs)
+        for known in self.variants:
+            if known.program is not None and known.program not in refused and known.serves(oracle):
+                return known.program
+        variant = self._make(oracle)
+        try:
+            with not_batched():
+                compile_variant(variant, lambda _: None)
+        except (CompileError, CacheError) as error:
+            self.variants.remove(variant)
+            _notice_failure(error)
+            if self.substitute is None:
+                self.substitute = NumpyExecutor(self.task)
+            return self.substitute.run
         return variant.program
 
     def prepare(self, inputs: Sequence[Any]) -> None:
@@ -209,6 +251,10 @@ class NativeExecutor(Executor):
 
         return observed
 
+    def free(self) -> None:
+        """Give memory back to the system that calls have used and that is kept for the next."""
+        trim_memory()
+
     def explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
         """The exception for the failure of a native program."""
         variant = next(v for v in self.variants if v.program is program)
@@ -229,24 +275,32 @@ def make_executor(maker: Any) -> Executor:
 
     Without an extension or a compiler the NumPy path serves, with one notice per process.
     """
+    borrow = [o.borrow for o in maker.outs]
+    task = Task(
+        closed=maker.closed,
+        mode=maker.mode,
+        borrow=borrow + [False] * (len(maker.closed.outputs) - len(borrow)),
+        declared=[getattr(s.variable, "static_shape", None) for s in maker.explicit],
+        strict=[s.strict for s in maker.explicit],
+    )
     if maker.mode.executor == "numpy":
-        return NumpyExecutor(maker)
+        return NumpyExecutor(task)
     if not native_available():
         notice_once(
             "no compiled code on this machine (no C compiler, or the extension is not "
             "built); functions run on NumPy, more slowly. `symc doctor` says what is missing."
         )
-        return NumpyExecutor(maker)
+        return NumpyExecutor(task)
     try:
-        return NativeExecutor(maker)
-    except CompileError as error:
-        if config.on_opt_error == "raise":
-            raise
-        notice_once(f"compiling failed, functions run on NumPy. {_first_line(error)}")
-        return NumpyExecutor(maker)
+        return NativeExecutor(task)
+    except (CompileError, CacheError) as error:
+        _notice_failure(error)
+        return NumpyExecutor(task)
 
 
-def _first_line(error: SymcError) -> str:
-    return str(error).splitlines()[0]
-
-
+def _notice_failure(error: CompileError | CacheError) -> None:
+    """Say that compiling failed, or raise the error where the user wants to see it."""
+    if config.on_opt_error == "raise":
+        raise error
+    first = str(error).splitlines()[0]
+    notice_once(f"compiling failed, functions run on NumPy, more slowly: {first}")

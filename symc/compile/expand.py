@@ -42,7 +42,7 @@ def expanded(outputs: Sequence[Variable]) -> list[Variable]:
                     continue
                 waiting[node] = list(expansion)
                 settled.update(found.inputs)
-                order = [n for n in toposort(list(expansion), list(settled))]
+                order = toposort(list(expansion), list(settled))
                 pending.append(list(reversed(order)))
                 continue
             for old, new in zip(node.outputs, expansion, strict=True):

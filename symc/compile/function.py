@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..config import config
-from ..errors import ArgumentError, SymcError, UnusedInputError, user_message
+from ..errors import ArgumentError, ConfigError, SymcError, UnusedInputError, user_message
 from ..graph.node import SharedVariable, Variable, set_eval_hook
 from ..graph.trace import user_line
 from ..graph.walk import graph_inputs
-from .collect import Closed, close, update_pairs
 from ..runtime import FunctionBase
+from .collect import Closed, close, update_pairs
 from .executors import make_executor
-from .inputs import In, Out, as_input, as_output
+from .inputs import In, Out, as_input, as_output, changed_input
 from .mode import Mode, get_mode
 
 
@@ -59,7 +60,7 @@ class FunctionMaker:
         self.strict = strict
         self.name = name
         self.swap = dict(swap or {})
-        self.on_unused_input = on_unused_input or config.on_unused_input
+        self.on_unused_input = _checked_choice(on_unused_input)
         self.outs, self.keys = _flat_outputs(outputs)
         self.explicit = [s for s in self.specs if not _is_tied(s)]
         _check_twice(self.specs)
@@ -95,7 +96,7 @@ class FunctionMaker:
         lines = [f"{s.variable} ({s.variable.type})" for s in unused]
         message = user_message(
             f"{len(unused)} input(s) of the function have no influence on what it computes",
-            where=user_line(unused[0].variable) or None,
+            where=[line for line in (user_line(s.variable) for s in unused) if line] or None,
             got=", ".join(lines),
             hint="leave them out, or pass on_unused_input='ignore' (or 'warn')",
         )
@@ -120,17 +121,55 @@ class FunctionMaker:
         return self.outs
 
     @property
+    def has_updates(self) -> bool:
+        """Whether a call changes anything."""
+        return bool(self.closed.updates) or any(s.update is not None for s in self.explicit)
+
+    def changed(
+        self, swap: Mapping[SharedVariable, SharedVariable], delete_updates: bool
+    ) -> FunctionMaker:
+        """A maker for the same graph with other shared variables, or without updates."""
+        return FunctionMaker(
+            [
+                changed_input(s, update=None) if delete_updates or _is_tied(s) else s
+                for s in self.specs
+            ],
+            self.outputs_given,
+            self.mode,
+            updates=None if delete_updates else self.closed.update_sources,
+            givens=self.givens,
+            no_default_updates=True,
+            strict=self.strict,
+            name=self.name,
+            on_unused_input="ignore",
+            swap={**self.swap, **swap},
+        )
+
+    @property
     def returns(self) -> str | tuple[str, ...]:
         """How a call returns its results, in the words of the call path."""
-        if any(s.update is not None for s in self.explicit) or self.keys is None:
+        if any(s.update is not None for s in self.explicit):
             return "list"
         return self.keys if isinstance(self.keys, str) else tuple(self.keys)
 
     def create(self) -> Function:
         """A function with its own default values."""
-        if any(s.update is not None for s in self.explicit):
-            return UpdatingFunction(self)
+        if any(s.update is not None or s.implicit for s in self.explicit):
+            return StatefulFunction(self)
         return Function(self)
+
+
+def _checked_choice(on_unused_input: str | None) -> str:
+    choice = config.on_unused_input if on_unused_input is None else on_unused_input
+    if choice not in ("raise", "warn", "ignore"):
+        raise ConfigError(
+            user_message(
+                "unknown value of on_unused_input",
+                got=repr(choice),
+                expected="'raise', 'warn' or 'ignore'",
+            )
+        )
+    return choice
 
 
 def _is_tied(spec: In) -> bool:
@@ -148,9 +187,9 @@ def _check_twice(specs: Sequence[In]) -> None:
 
 
 def _flat_outputs(outputs: Any) -> tuple[list[Out], Any]:
-    """Outputs in a row, and how a call returns them: None, "single", "list" or the dict's keys."""
+    """Outputs in a row, and how a call returns them: a word of the call path, or the keys."""
     if outputs is None:
-        return [], None
+        return [], "none"
     if isinstance(outputs, Mapping):
         for key in outputs:
             if not isinstance(key, str):
@@ -191,7 +230,13 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         self.profile = None
         self._specs = maker.explicit
         self._values: list[Any] = [_default(s) for s in self._specs]
-        self._positions = {s.name: k for k, s in enumerate(self._specs) if s.name is not None}
+        names = [s.name for s in self._specs]
+        self._ambiguous = {name for name, count in Counter(names).items() if count > 1}
+        self._positions = {
+            name: k
+            for k, name in enumerate(names)
+            if name is not None and name not in self._ambiguous
+        }
         super().__init__(len(self._specs), maker.returns)
         maker.executor.attach(self)
 
@@ -225,7 +270,7 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         return type(kind)("\n".join(lines))
 
     def _another_variant(self, inputs: tuple[Any, ...]) -> Any:
-        return self.maker.executor.another(inputs)
+        return self.maker.executor.another(inputs, self.variants)
 
     def _explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
         return self.maker.executor.explain(program, record, inputs, cause)
@@ -242,6 +287,8 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         given: dict[int, Any] = dict(zip(takers, args, strict=False))
         for name, value in kwargs.items():
             k = self._positions.get(name)
+            if name in self._ambiguous:
+                raise self._argument_error(f"several inputs are named {name!r}; pass them in order")
             if k is None or specs[k].implicit:
                 raise self._argument_error(f"unknown argument {name!r}")
             if k in given:
@@ -269,14 +316,15 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         )
 
     def _position(self, item: Any) -> int:
-        if isinstance(item, int):
+        if isinstance(item, int) and -len(self._specs) <= item < len(self._specs):
             return item
         if isinstance(item, str) and item in self._positions:
             return self._positions[item]
         for k, spec in enumerate(self._specs):
             if spec.variable is item:
                 return k
-        raise KeyError(f"the function has no input {item!r}")
+        known = ", ".join(str(s.variable) for s in self.maker.specs) or "none"
+        raise KeyError(f"the function has no single input {item!r}; its inputs: {known}")
 
     def __getitem__(self, item: Any) -> Any:
         shared = self._shared_of(item)
@@ -288,15 +336,13 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
             shared.set_value(value)
             return
         k = self._position(item)
-        self._values[k] = self._specs[k].variable.type.filter(value)
+        self._values[k] = _stored(self._specs[k], value)
 
     def _shared_of(self, item: Any) -> Any:
         for spec in self.maker.specs:
             if _is_tied(spec) and (spec.variable is item or spec.name == item):
                 return spec.value
-        if isinstance(item, SharedVariable):
-            return item
-        return None
+        return item if isinstance(item, SharedVariable) else None
 
     @property
     def value(self) -> Function:
@@ -343,40 +389,35 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         share_memory : bool, optional
             Accepted for Theano's sake; intermediate memory is pooled for all functions anyway.
         swap : dict, optional
-            Shared variables to use instead of those of this function.
+            Shared variables to use instead of those of this function. Updates of a variable,
+            default updates included, go to the one that is used instead.
         delete_updates : bool, optional
             The copy updates nothing.
         name : str, optional
+            By default the name of this function.
+
+        Returns
+        -------
+        Function
+            With the default values that this function has now.
 
         Raises
         ------
         TypeError
             If a swapped variable has another type than the one it stands for.
+        ValueError
+            If the function has no such shared variable.
         """
         del share_memory, profile
         maker = self.maker
-        known = {id(v.container) for v in maker.closed.shared}
-        for old, new in (swap or {}).items():
-            if old.type != new.type:
-                raise TypeError(
-                    user_message(
-                        f"can't swap {old} for {new}", got=str(new.type), expected=str(old.type)
-                    )
-                )
-            if id(old.container) not in known:
-                raise ValueError(f"{old} is not a shared variable of this function")
-        return FunctionMaker(
-            [_without_update(s) for s in maker.specs] if delete_updates else maker.specs,
-            maker.outputs_given,
-            maker.mode,
-            updates=None if delete_updates else maker.updates,
-            givens=maker.givens,
-            no_default_updates=True if delete_updates else maker.no_default_updates,
-            strict=maker.strict,
-            name=name or maker.name,
-            on_unused_input="ignore",
-            swap={**maker.swap, **(swap or {})},
-        ).create()
+        _check_swap(swap or {}, maker.closed.shared)
+        if swap or (delete_updates and maker.has_updates):
+            maker = maker.changed(swap or {}, delete_updates)
+        made = maker.create()
+        made.name = name or self.name
+        made.trust_input = self.trust_input
+        made._values = list(self._values)
+        return made
 
     def __copy__(self) -> Function:
         return self.copy()
@@ -392,7 +433,8 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
             "on_unused_input": "ignore",
             "swap": maker.swap,
         }
-        state = {"trust_input": self.trust_input, "values": self._values}
+        # All that __init__ does not make anew: options, default values, the user's attributes.
+        state = {k: v for k, v in vars(self).items() if k not in _REBUILT}
         return _rebuild, (maker.specs, maker.outputs_given, maker.mode, fields, state)
 
     def debugprint_info(self) -> Any:
@@ -403,23 +445,54 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         return f"<symc function {self.name or ''}({', '.join(map(str, self._positions))})>"
 
 
-class UpdatingFunction(Function):
-    """A function whose own default values change with each call (``In(update=...)``)."""
+class StatefulFunction(Function):
+    """A function with inputs that no caller gives, or whose defaults change with each call."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs, then store the new default values."""
-        results = super().__call__(*args, **kwargs)
+        results = self.invoke(self._bind(args, kwargs))
         changing = [k for k, s in enumerate(self._specs) if s.update is not None]
+        if not changing:
+            return results
         split = len(results) - len(changing)
         for k, value in zip(changing, results[split:], strict=True):
             self._values[k] = value
         return _wrapped(results[:split], self.maker.keys)
 
 
+_REBUILT = frozenset(("maker", "profile", "_specs", "_ambiguous", "_positions"))
+
+
 def _wrapped(results: list[Any], keys: Any) -> Any:
-    if keys is None or keys == "list":
+    if keys == "none":
+        return None
+    if keys == "list":
         return results
     return results[0] if keys == "single" else dict(zip(keys, results, strict=True))
+
+
+def _check_swap(
+    swap: Mapping[SharedVariable, SharedVariable], shared: Sequence[SharedVariable]
+) -> None:
+    known = {id(v.container) for v in shared}
+    for old, new in swap.items():
+        if not isinstance(old, SharedVariable) or not isinstance(new, SharedVariable):
+            raise TypeError(
+                user_message("only shared variables can be swapped", got=f"{old!r} for {new!r}")
+            )
+        if old.type != new.type:
+            raise TypeError(
+                user_message(
+                    f"can't swap {old} for {new}", got=str(new.type), expected=str(old.type)
+                )
+            )
+        if id(old.container) not in known:
+            raise ValueError(
+                user_message(
+                    f"{old} is not a shared variable of this function",
+                    expected=", ".join(map(str, shared)) or "nothing: there are none",
+                )
+            )
 
 
 def _is_strided(value: Any) -> bool:
@@ -431,19 +504,25 @@ def _default(spec: In) -> Any:
         return None
     if isinstance(spec.value, SharedVariable):
         return spec.value.get_value()
-    return spec.variable.type.filter(
-        spec.value, strict=spec.strict, allow_downcast=spec.allow_downcast
-    )
+    return _stored(spec, spec.value)
 
 
-def _without_update(spec: In) -> In:
-    return In(spec.variable, name=spec.name, value=spec.value, implicit=spec.implicit)
+def _stored(spec: In, value: Any) -> Any:
+    """A default value as it is kept: a copy unless it may be borrowed."""
+    type_ = spec.variable.type
+    fitting = type_.filter(value, strict=spec.strict, allow_downcast=spec.allow_downcast)
+    if not spec.borrow and type_.may_share_memory(fitting, value):
+        return type_.copy_value(fitting)
+    return fitting
 
 
-def _rebuild(specs: Any, outputs: Any, mode: Mode, fields: Any, state: Any) -> Function:
+def _rebuild(
+    specs: Any, outputs: Any, mode: Mode, fields: Any, state: Mapping[str, Any]
+) -> Function | None:
+    if not config.unpickle_function:
+        return None
     made = FunctionMaker(specs, outputs, mode, **fields).create()
-    made.trust_input = state["trust_input"]
-    made._values = state["values"]
+    vars(made).update(state)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from ..errors import ArgumentError, UpdateError, user_message
@@ -112,7 +113,7 @@ def as_input(spec: Any, allow_downcast: bool | None = None) -> In:
     """
     if isinstance(spec, In):
         if spec.allow_downcast is None and allow_downcast is not None:
-            spec = In(**{**_fields(spec), "allow_downcast": allow_downcast})
+            return changed_input(spec, allow_downcast=allow_downcast)
         return spec
     if isinstance(spec, Variable):
         return In(spec, allow_downcast=allow_downcast)
@@ -127,9 +128,12 @@ def as_input(spec: Any, allow_downcast: bool | None = None) -> In:
     )
 
 
-def _fields(spec: In) -> dict[str, Any]:
-    names = ("variable", "name", "value", "update", "mutable", "strict", "allow_downcast")
-    return {n: getattr(spec, n) for n in (*names, "implicit", "borrow", "shared")}
+def changed_input(spec: In, **options: Any) -> In:
+    """A copy of `spec` with other values for some of its options."""
+    made = copy.copy(spec)
+    for name, value in options.items():
+        setattr(made, name, value)
+    return made
 
 
 def _from_tuple(parts: list[Any], allow_downcast: bool | None) -> In:

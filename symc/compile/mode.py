@@ -88,15 +88,15 @@ class Mode:
         return other
 
     def including(self, *names: str) -> Mode:
-        """This mode with more rules or phases."""
+        """The same mode with more rules or phases."""
         return self._with(self.selection.including(*names))
 
     def excluding(self, *names: str) -> Mode:
-        """This mode without some rules or phases."""
+        """The same mode without some rules or phases."""
         return self._with(self.selection.excluding(*names))
 
     def requiring(self, *names: str) -> Mode:
-        """This mode with only those rules that carry one of `names`."""
+        """The same mode with only those rules that carry one of `names`."""
         return self._with(self.selection.requiring(*names))
 
     def clone(self, linker: str | None = None, optimizer: Any = None) -> Mode:

@@ -38,6 +38,8 @@ class NativeVariant:
     facts : Facts
         Sizes, and what is assumed about them.
     mode : Mode
+    strict : sequence of bool
+        Which inputs take no Python numbers.
 
     Attributes
     ----------
@@ -52,11 +54,13 @@ class NativeVariant:
         outputs: Sequence[Variable],
         facts: Facts,
         mode: Any,
+        strict: Sequence[bool],
     ) -> None:
         count = len(closed.outputs)
         positions = [position for position, _ in closed.updates]
         self.closed = closed
         self.facts = facts
+        self.strict = strict
         self.outputs = list(outputs)
         self.lowered = lower(
             closed.inputs,
@@ -88,7 +92,7 @@ class NativeVariant:
         """Take the program from a compiled library."""
         if source.uses_blas:
             load_blas()
-        described = description(self.lowered, source, self.closed)
+        described = description(self.lowered, source, self.closed, self.strict)
         self.program = native_program(path, prefix, **described)
 
     @cached_property
@@ -147,12 +151,15 @@ def first(origin: Sequence[Any]) -> Any:
     return origin[0] if origin else None
 
 
-def description(program: Program, source: ProgramSource, closed: Closed) -> dict[str, Any]:
+def description(
+    program: Program, source: ProgramSource, closed: Closed, strict: Sequence[bool]
+) -> dict[str, Any]:
     """The keyword arguments of ``NativeProgram`` that follow from a lowered program."""
     buffers = program.buffers
     return {
         "inputs": [
-            _input(buffers[b], v) for b, v in zip(program.inputs, closed.inputs, strict=True)
+            _input(buffers[b], v, s)
+            for b, v, s in zip(program.inputs, closed.inputs, strict, strict=True)
         ],
         "shared": [
             (v.container, *_dtype_and_rank(buffers[b]), _flags(buffers[b], program))
@@ -193,10 +200,12 @@ def _flags(buffer: Buffer, program: Program) -> str:
     return ("w" if written else "") + ("c" if buffer.contiguous else "")
 
 
-def _input(buffer: Buffer, variable: Variable) -> tuple[Any, ...]:
+def _input(buffer: Buffer, variable: Variable, strict: bool) -> tuple[Any, ...]:
     dtype, rank = _dtype_and_rank(buffer)
-    pattern = tuple(variable.type.broadcastable) if dtype else ()
-    return dtype, rank, pattern, "c" if buffer.contiguous and dtype else ""
+    if dtype is None:
+        return None, rank, (), ""
+    flags = ("c" if buffer.contiguous else "") + ("s" if strict else "")
+    return dtype, rank, tuple(variable.type.broadcastable), flags
 
 
 def _how(buffer: Buffer) -> str:

@@ -37,7 +37,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from symc.config import config
-from symc.errors import MethodNotDefined, user_message
+from symc.errors import MethodNotDefined, SymcError, user_message
 from symc.graph.node import Apply, Variable
 from symc.graph.props import WithProps
 from symc.graph.testvalue import compute_test_values
@@ -133,7 +133,11 @@ class Op(WithProps):
             The output named by ``default_output``, else the only output, else all of them.
         """
         return_list = kwargs.pop("return_list", False)
-        node = self.make_node(*inputs, **kwargs)
+        try:
+            node = self.make_node(*inputs, **kwargs)
+        except SymcError as error:
+            _say_where(error)
+            raise
         limit = config.traceback.limit
         if limit > 0:
             trace = creation_trace(limit)
@@ -218,6 +222,14 @@ class Op(WithProps):
             if getattr(sys.modules.get(module), name, None) is self:
                 return _load_named, (module, name)
         return super().__reduce_ex__(protocol)
+
+
+def _say_where(error: SymcError) -> None:
+    """Add the user's line that is being executed to a message that names none."""
+    text = error.args[0] if error.args else None
+    trace = creation_trace(1)
+    if isinstance(text, str) and "\n  at: " not in text and trace:
+        error.args = (f"{text}\n  at: {trace[-1]}", *error.args[1:])
 
 
 # Module-level op instances: id -> (the op, kept alive so that the id stays its own; module; name).

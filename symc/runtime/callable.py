@@ -27,8 +27,8 @@ class PythonFunction:
     ----------
     nargs : int
         Number of inputs.
-    returns : {"single", "list"} or tuple
-        Whether a call returns the one output, a list of outputs, or a dict with these keys.
+    returns : {"none", "single", "list"} or tuple
+        Whether a call returns None, the one output, a list of outputs, or a dict with these keys.
     variants : iterable of callable, optional
     """
 
@@ -37,8 +37,8 @@ class PythonFunction:
     ) -> None:
         if nargs < 0:
             raise ValueError("nargs must not be negative")
-        if returns not in ("single", "list") and not isinstance(returns, tuple):
-            raise ValueError("returns must be 'single', 'list' or a tuple of keys")
+        if returns not in ("none", "single", "list") and not isinstance(returns, tuple):
+            raise ValueError("returns must be 'none', 'single', 'list' or a tuple of keys")
         self._nargs = nargs
         self._returns = returns
         self._variants: list[Any] = list(variants)
@@ -91,7 +91,7 @@ class PythonFunction:
         if self._returns == "single":
             (output,) = outputs
             return output
-        return list(outputs)
+        return None if self._returns == "none" else list(outputs)
 
     def _arrange(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Any]:
         raise NotImplementedError

@@ -18,7 +18,7 @@
 
 #define MOST_VARIANTS 64
 
-typedef enum { FORM_SINGLE, FORM_LIST, FORM_DICT } result_form;
+typedef enum { FORM_NONE, FORM_SINGLE, FORM_LIST, FORM_DICT } result_form;
 
 typedef struct {
   PyObject_HEAD
@@ -46,7 +46,10 @@ PyObject *sy_tuple_of(PyObject *const *values, Py_ssize_t count) {
 /* Build what the caller gets from `count` owned references, which are taken over. */
 static PyObject *shape_results(const sy_function *self, PyObject **values, Py_ssize_t count) {
   PyObject *result = NULL;
-  if (self->form == FORM_SINGLE && count == 1) {
+  if (self->form == FORM_NONE && count == 0) {
+    Py_INCREF(Py_None);
+    result = Py_None;
+  } else if (self->form == FORM_SINGLE && count == 1) {
     result = values[0];
     values[0] = NULL;
   } else if (self->form == FORM_DICT && count == PyTuple_GET_SIZE(self->keys)) {
@@ -315,8 +318,11 @@ static int function_init(sy_function *self, PyObject *args, PyObject *kwargs) {
     self->form = FORM_SINGLE;
   } else if (PyUnicode_Check(returns) && PyUnicode_CompareWithASCIIString(returns, "list") == 0) {
     self->form = FORM_LIST;
+  } else if (PyUnicode_Check(returns) && PyUnicode_CompareWithASCIIString(returns, "none") == 0) {
+    self->form = FORM_NONE;
   } else {
-    PyErr_SetString(PyExc_ValueError, "returns must be 'single', 'list' or a tuple of keys");
+    PyErr_SetString(PyExc_ValueError,
+                    "returns must be 'none', 'single', 'list' or a tuple of keys");
     return -1;
   }
   while (self->count) Py_CLEAR(self->variant[--self->count]);
