@@ -29,9 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DTYPES, is_continuous
+from ..dtypes import DTYPES, is_continuous, upcast
 from ..graph.node import Constant, Variable
-from ..ops.elemwise import Elemwise, cast, elemwise_of
+from ..ops.elemwise import Elemwise, cast_like, elemwise_of
 from ..scalar.arith import add, inv, mul, neg, pow, sqr, sub, true_div
 from ..scalar.logic import second
 from ..scalar.math import sigmoid
@@ -75,16 +75,8 @@ def _is_plain(node: Any, scalar_op: Any, taken_apart: frozenset[Any]) -> bool:
     return len(set(operands)) == len(operands)
 
 
-def _is_inexact_division(x: Any) -> bool:
-    """Whether `x` divides integers, which are converted before."""
-    return any(v.type.dtype != x.type.dtype for v in x.owner.inputs)
-
-
 def _in_family(x: Any, family: Sequence[Any]) -> bool:
-    if not is_elemwise(x, *family) or not _is_algebraic(x):
-        return False
-    divides = x.owner.op.scalar_op in (true_div, inv)
-    return not (divides and _is_inexact_division(x))
+    return is_elemwise(x, *family) and _is_algebraic(x)
 
 
 def _left_to_reader(out: Any, family: Sequence[Any], ctx: Any) -> bool:
@@ -93,7 +85,7 @@ def _left_to_reader(out: Any, family: Sequence[Any], ctx: Any) -> bool:
     if len(clients) != 1 or clients[0] is None:
         return False
     (reader,) = clients[0].outputs[:1]
-    return reader.type.dtype == out.type.dtype and _in_family(reader, family)
+    return _in_family(reader, family) and reader.type.dtype == out.type.dtype
 
 
 def _opened(x: Any, out: Any, family: Sequence[Any], ctx: Any) -> bool:
@@ -126,7 +118,10 @@ def _constant(value: Any, dtype: str, ndim: int) -> Any:
     return typed(value, dtype, ndim)
 
 
-def _joined(op: Elemwise, parts: Sequence[Any]) -> Any:
+def joined(op: Elemwise, parts: Sequence[Any], dtype: str) -> Any:
+    """The sum or product of `parts`, computed in `dtype`: narrower operands are converted first."""
+    if upcast(*(p.type.dtype for p in parts)) != dtype:
+        parts = [cast_like(parts[0], dtype), *parts[1:]]
     return parts[0] if len(parts) == 1 else op(*parts)
 
 
@@ -179,7 +174,7 @@ class _Sum:
             term = known.get(size)
             if term is None:
                 scale = [] if size == 1 else [_constant(size, dtype, ndim)]
-                term = _joined(_mul, [*scale, *factors])
+                term = joined(_mul, [*scale, *factors], dtype)
             (negative if below else positive).append(term)
         return positive, negative
 
@@ -257,11 +252,11 @@ def canonical_sum(node: Any, ctx: Any) -> Any:
     if _same_parts(_present_sum(out, ctx), (positive, negative)):
         return None
     if positive and negative:
-        new = _sub(_joined(_add, positive), _joined(_add, negative))
+        new = _sub(joined(_add, positive, dtype), joined(_add, negative, dtype))
     elif negative:
-        new = _neg(_joined(_add, negative))
+        new = _neg(joined(_add, negative, dtype))
     else:
-        new = _joined(_add, positive) if positive else typed(0, dtype, ndim)
+        new = joined(_add, positive, dtype) if positive else typed(0, dtype, ndim)
     return _finished(new, out, total.leaves, ctx)
 
 
@@ -299,8 +294,6 @@ def _finished(new: Any, out: Any, leaves: Sequence[Any], ctx: Any) -> Any:
     """`new` in the type and shape of `out`; None if it is `out` again."""
     if _is_same(new, out):
         return None
-    if new.type.dtype != out.type.dtype:
-        new = cast(new, out.type.dtype)
     return broadcast_like(new, out, leaves, ctx)
 
 
@@ -388,10 +381,11 @@ class Product:
 
     def written(self) -> Any:
         """The product as an expression, which need not have the shape of `out`."""
+        dtype = self.out.type.dtype
         above, below = self.sides()
-        new = _joined(_mul, above) if above else typed(1, self.out.type.dtype, self.out.type.ndim)
+        new = joined(_mul, above, dtype) if above else typed(1, dtype, self.out.type.ndim)
         if below:
-            new = _div(new, _joined(_mul, below))
+            new = _div(new, joined(_mul, below, dtype))
         return _neg(new) if self.over == -1 else new
 
     def rebuilt(self, ctx: Any) -> Any:
