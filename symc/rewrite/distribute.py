@@ -7,7 +7,7 @@ from typing import Any
 from ..dtypes import is_continuous
 from ..ops.elemwise import elemwise_of
 from ..scalar.arith import add, mul, neg, sub, true_div
-from .algebra import Product, product_of
+from .algebra import Product, joined, product_of
 from .rule import rule
 from .values import is_elemwise, operands_of
 
@@ -100,12 +100,12 @@ def _distributed(
         if not positive:
             term.over = -term.over
         (plus if (sign == 1) is positive else minus).append(term.written())
-    expanded = None if not plus else plus[0] if len(plus) == 1 else _add(*plus)
+    dtype = product.out.type.dtype
     if minus:
-        last = minus[0] if len(minus) == 1 else _add(*minus)
-        expanded = _neg(last) if expanded is None else _sub(expanded, last)
-    if expanded is None or expanded.type.dtype != product.out.type.dtype:
-        return None
+        last = joined(_add, minus, dtype)
+        expanded = _sub(joined(_add, plus, dtype), last) if plus else _neg(last)
+    else:
+        expanded = joined(_add, plus, dtype)
     for factor in moved:
         product.factors[factor] -= 1
     del product.factors[total]

@@ -7,6 +7,14 @@ from typing import Any
 from ..dtypes import DTYPES, is_discrete
 from ..ops.alloc import Alloc
 from ..ops.elemwise import Elemwise, elemwise_of
+from ..ops.grad_control import (
+    ConsiderConstant,
+    DisconnectedGrad,
+    GradClip,
+    GradScale,
+    UndefinedGrad,
+    ZeroGrad,
+)
 from ..ops.sizes import Shape_i
 from ..scalar import complex as cx
 from ..scalar import math as sm
@@ -72,6 +80,17 @@ ALWAYS_UNDONE: dict[Any, tuple[Any, ...]] = {
 Not among them: what holds on a part of the line only, as ``exp(log(x))`` (for x > 0),
 ``cosh(arccosh(x))`` (x >= 1), ``arccosh(cosh(x))`` (x >= 0), ``tanh(arctanh(x))`` (|x| < 1).
 """
+
+
+GRADIENT_CONTROLS = (
+    ConsiderConstant,
+    DisconnectedGrad,
+    GradClip,
+    GradScale,
+    UndefinedGrad,
+    ZeroGrad,
+)
+"""Ops that are the identity once gradients have been taken."""
 
 
 # ---------------------------------------------------------------------------------------------
@@ -143,6 +162,12 @@ def operation_on_one_operand(node: Any, ctx: Any) -> Any:
     """identity(x), add(x) and mul(x) are x."""
     (x, *others) = node.inputs
     return x if not others and x.type == node.outputs[0].type else None
+
+
+@rule(("fold", "canonical"), ops=GRADIENT_CONTROLS, tags=["useless"])
+def gradient_control(node: Any, ctx: Any) -> Any:
+    """What only says how to differentiate is its operand."""
+    return node.inputs[0]
 
 
 # ---------------------------------------------------------------------------------------------

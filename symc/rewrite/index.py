@@ -1,4 +1,4 @@
-"""Indexing: reads of what was just made, reads of reads, scatters into zeros.
+"""Indexing: reads of what was just made, and reads of reads.
 
 Moving an index through an op is right only if every operand has, along the indexed axes, the
 length of the result; so those lengths must be proved equal. A read that may be out of bounds is
@@ -10,34 +10,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..graph.node import Constant
 from ..ops.alloc import Alloc, ARange
-from ..ops.dimshuffle import dimshuffle
 from ..ops.dot import Dot, dot_op
-from ..ops.elemwise import Elemwise, elemwise_of
-from ..ops.gather import AdvancedSubtensor, AdvancedSubtensor1
-from ..ops.reduce import Sum
-from ..ops.scatter import AdvancedIncSubtensor, AdvancedIncSubtensor1
+from ..ops.elemwise import Elemwise
 from ..ops.shape import Rebroadcast
 from ..ops.slice import INDEX, Subtensor
 from ..ops.vector import MakeVector
-from ..scalar.arith import add, mul, neg, sub
 from .rule import rule
 from .sizes import length_variable
 from .values import constant_value
 
-__all__ = ["is_range_over"]
-
-_neg = elemwise_of(neg)
+__all__ = ["entries_of", "is_range_over", "is_whole"]
 
 
 def is_range_over(rows: Any, x: Any, axis: int, ctx: Any) -> bool:
     """Whether `rows` is ``arange(x.shape[axis])``."""
-    node = rows.owner
-    if node is None or not isinstance(node.op, ARange):
+    if isinstance(rows, Constant):
+        counts_up = bool(np.array_equal(rows.data, np.arange(rows.data.size)))
+    elif rows.owner is not None and isinstance(rows.owner.op, ARange):
+        start, _, step = rows.owner.inputs
+        counts_up = constant_value(start) == 0 and constant_value(step) == 1
+    else:
         return False
-    start, _, step = node.inputs
-    counts_up = constant_value(start) == 0 and constant_value(step) == 1
     return counts_up and bool(ctx.assumed_same_length(rows, 0, x, axis))
 
 
@@ -61,15 +58,28 @@ def _indexed(x: Any, entries: Sequence[Any]) -> Any:
     return Subtensor(kinds)(x, *operands)
 
 
+def entries_of(index: Any, integers: Sequence[Any], ndim: int) -> list[Any]:
+    """An index written out, one entry per axis, with constants as integers.
+
+    Parameters
+    ----------
+    index : BasicIndex
+    integers : sequence of variables
+        The integer operands of the node.
+    ndim : int
+        Rank of what is indexed.
+    """
+    values = [int(v.data) if isinstance(v, Constant) else v for v in integers]
+    filled: list[Any] = index.filled(values)
+    return filled + [slice(None)] * (ndim - len(filled))
+
+
 def _entries(node: Any) -> list[Any]:
-    """The index of a `Subtensor` node, one entry per axis; constants as integers."""
-    values = [int(v.data) if isinstance(v, Constant) else v for v in node.inputs[1:]]
-    filled: list[Any] = node.op.index.filled(values)
-    return filled + [slice(None)] * (node.inputs[0].type.ndim - len(filled))
+    return entries_of(node.op.index, node.inputs[1:], node.inputs[0].type.ndim)
 
 
-def _is_whole(entry: Any, x: Any, axis: int, ctx: Any) -> bool:
-    """Whether a slice takes all of an axis in its order."""
+def is_whole(entry: Any, x: Any, axis: int, ctx: Any) -> bool:
+    """Whether a slice takes all of an axis of `x` in its order."""
     if not isinstance(entry, slice) or entry.step not in (None, 1) or entry.start not in (None, 0):
         return False
     if entry.stop is None:
@@ -92,7 +102,7 @@ def useless_slice(node: Any, ctx: Any) -> Any:
     """x[0:n] is x where n is its length; whole axes at the end of an index are dropped."""
     x = node.inputs[0]
     entries = _entries(node)
-    short = [slice(None) if _is_whole(e, x, axis, ctx) else e for axis, e in enumerate(entries)]
+    short = [slice(None) if is_whole(e, x, axis, ctx) else e for axis, e in enumerate(entries)]
     given = len(node.op.index.key)
     if short == entries and (not given or entries[given - 1] != slice(None)):
         return None
@@ -225,107 +235,3 @@ def index_of_dot(node: Any, ctx: Any) -> Any:
     left = _indexed(a, [*rows, slice(None)])
     right = _indexed(b, [slice(None), *columns])
     return dot_op(left, right)
-
-
-# ---------------------------------------------------------------------------------------------
-# Scatters into zeros
-# ---------------------------------------------------------------------------------------------
-
-_SCATTERS = (AdvancedIncSubtensor, AdvancedIncSubtensor1)
-
-
-def _scattered(x: Any) -> Any:
-    """The node that adds values to zeros at indices, if `x` is made by one, else None."""
-    node = x.owner
-    if node is None or not isinstance(node.op, _SCATTERS) or node.op.set_instead_of_inc:
-        return None
-    return node if constant_value(_base(node)) == 0 else None
-
-
-def _base(node: Any) -> Any:
-    base = node.inputs[0]
-    if base.owner is not None and isinstance(base.owner.op, Alloc):
-        return base.owner.inputs[0]
-    return base
-
-
-def _indices(node: Any) -> tuple[tuple[int, ...], list[Any]]:
-    """The axes that a scatter writes by index arrays, and the arrays."""
-    if isinstance(node.op, AdvancedIncSubtensor1):
-        return (0,), node.inputs[2:]
-    return node.op.axes, node.inputs[2:]
-
-
-@rule("canonical", ops=[Sum])
-def row_sums_of_scatter(node: Any, ctx: Any) -> Any:
-    """The row sums of v scattered to (arange(n), y) in zeros are v."""
-    (x,) = node.inputs
-    scatter = _scattered(x)
-    if scatter is None or x.type.ndim != 2 or node.op.axes(2) != (1,):
-        return None
-    axes, indices = _indices(scatter)
-    values = scatter.inputs[1]
-    if axes != (0, 1) or values.type.ndim != 1 or values.type.dtype != node.outputs[0].type.dtype:
-        return None
-    # The scatter must stay for its other readers: it checks the indices.
-    if not is_range_over(indices[0], x, 0, ctx) or ctx.readers(x) == 1:
-        return None
-    return values if ctx.same_length(values, 0, x, 0) else None
-
-
-@rule("canonical", ops=[mul])
-def product_with_scatter(node: Any, ctx: Any) -> Any:
-    """``y * (v scattered to i in zeros)`` is ``v * y[i]`` scattered to i."""
-    (out,) = node.outputs
-    for k, x in enumerate(node.inputs):
-        scatter = _scattered(x)
-        if scatter is None or ctx.readers(x) != 1 or x.type.dtype != out.type.dtype:
-            continue
-        others = node.inputs[:k] + node.inputs[k + 1 :]
-        picked = [_picked(v, scatter, x, ctx) for v in others]
-        values = scatter.inputs[1]
-        _, indices = _indices(scatter)
-        block = max(i.type.ndim for i in indices)
-        if any(p is None for p in picked) or values.type.ndim != block + x.type.ndim - len(indices):
-            continue
-        scaled = node.op(values, *picked)
-        if scaled.type.dtype == x.type.dtype:
-            return scatter.op(scatter.inputs[0], scaled, *indices)
-    return None
-
-
-def _picked(v: Any, scatter: Any, x: Any, ctx: Any) -> Any:
-    """The elements of a factor that a scatter to `x` meets, in the shape of its values."""
-    axes, indices = _indices(scatter)
-    if all(v.type.broadcastable):
-        return dimshuffle(v, [])
-    if ctx.same_shape(v, x):
-        if isinstance(scatter.op, AdvancedIncSubtensor1):
-            return AdvancedSubtensor1()(v, *indices)
-        return AdvancedSubtensor(scatter.op.axes, scatter.op.front)(v, *indices)
-    by_rows = v.type.broadcastable == (False, True) and ctx.same_length(v, 0, x, 0)
-    if not by_rows or axes != (0, 1) or not is_range_over(indices[0], x, 0, ctx):
-        return None
-    return dimshuffle(v, 0)
-
-
-@rule("specialise", ops=[add, sub])
-def sum_with_scatter(node: Any, ctx: Any) -> Any:
-    """``x + (v scattered to i in zeros)`` is v added to x at i."""
-    (out,) = node.outputs
-    is_difference = node.op.scalar_op is sub
-    for k, x in enumerate(node.inputs):
-        scatter = _scattered(x)
-        if scatter is None or ctx.readers(x) != 1 or x.type.dtype != out.type.dtype:
-            continue
-        others = node.inputs[:k] + node.inputs[k + 1 :]
-        rest = others[0] if len(others) == 1 else node.op(*others)
-        if rest.type != out.type or not ctx.same_shape(rest, out):
-            continue
-        values = scatter.inputs[1]
-        if is_difference and k == 0:
-            rest = _neg(rest)
-        elif is_difference:
-            values = _neg(values)
-        return scatter.op(rest, values, *scatter.inputs[2:])
-    return None

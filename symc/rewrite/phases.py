@@ -28,6 +28,7 @@ from . import (
     index,
     join,
     reduce,
+    scatter,
     shape,
     specialise,
     stable,
@@ -43,10 +44,11 @@ RULE_FILES = (
     distribute,
     shape,
     index,
+    scatter,
     join,
     reduce,
     stable,
     blas,
     specialise,
 )
-"""The modules that define rules, in the order in which they are registered."""
+"""The modules that define rules, by subject."""

@@ -416,7 +416,7 @@ def gradient_of_norm(node: Any, ctx: Any) -> Any:
         radicand = operands_of(_inside(root), sm.sqrt) if exponent < 0 else None
         if radicand is None or root.type.dtype != out.type.dtype:
             continue
-        source = _squared(radicand[0])
+        source = _squared(_inside(radicand[0]))
         if source is None or product.factors.get(source, 0) < 1:
             continue
         zero, one = (typed(n, root.type.dtype, root.type.ndim) for n in (0, 1))
