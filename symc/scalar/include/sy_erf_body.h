@@ -1,7 +1,7 @@
 /* Bodies of erf and erfc; read once per precision by vecmath.h. */
 
-/* erfc(x) for x >= 0.47: e^(-x^2) (1 + 2x) erfcx(x) / (1 + 2x), everything but the polynomial
- * in two parts. */
+/* erfc(x) for x >= 0.8: e^(-x^2) (1 + 2x) erfcx(x) / (1 + 2x), the factors in two
+ * parts. */
 SY_FN SY_REAL SY_NAME(erfc_large)(SY_REAL x) {
   x = x > SY_ERFC_MAX ? SY_ERFC_MAX : x;
   SY_NAME(pair) square = SY_NAME(product)(x, x);
@@ -9,13 +9,13 @@ SY_FN SY_REAL SY_NAME(erfc_large)(SY_REAL x) {
   SY_NAME(exp_argument) e =
       SY_NAME(exp_reduce)(exponent, exponent == -square.high ? -square.low : (SY_REAL)0);
   SY_REAL power = e.r + SY_LIBM(fma)(e.r * e.r, SY_NAME(exp_tail)(e.r), e.c); /* e^r - 1 */
-  SY_REAL d = 1 + 2 * x;
-  SY_REAL d_low = (1 - (d - 2 * x)) + (2 * x - (d - (d - 2 * x)));
-  SY_REAL inverse = 1 / (d * (x + 4)); /* one division for both quotients */
-  SY_REAL p = SY_NAME(erfcx_scaled)((x - 4) * (d * inverse));
+  SY_NAME(pair) d = SY_NAME(ordered_sum)(2 * x, 1);
+  SY_REAL inverse = 1 / (d.high * (x + 4)); /* one division for both quotients */
+  SY_REAL tail = SY_NAME(erfcx_tail)((x - 4) * (d.high * inverse));
+  SY_NAME(pair) p = SY_NAME(ordered_sum)(SY_ERFCX_START, tail);
   inverse *= x + 4;
-  SY_REAL q = p * inverse;
-  SY_REAL q_low = (SY_LIBM(fma)(-q, d, p) - q * d_low) * inverse;
+  SY_REAL q = p.high * inverse;
+  SY_REAL q_low = (SY_LIBM(fma)(-q, d.high, p.high) + (p.low - q * d.low)) * inverse;
   return SY_NAME(scale)(q + SY_LIBM(fma)(q, power, q_low), e.k);
 }
 
@@ -28,8 +28,8 @@ SY_FN SY_REAL SY_NAME(erf)(SY_REAL x) {
 
 SY_FN SY_REAL SY_NAME(erfc)(SY_REAL x) {
   SY_REAL a = SY_LIBM(fabs)(x);
-  SY_REAL small = SY_LIBM(fma)(x, SY_NAME(erf_small)(x * x), x);
+  SY_REAL small = SY_LIBM(fma)(-x, SY_NAME(erf_small)(x * x), 1 - x);
   SY_REAL large = SY_NAME(erfc_large)(a);
   large = x < 0 ? 2 - large : large;
-  return a < (SY_REAL)0.477 ? 1 - small : large;
+  return a < (SY_REAL)0.8 ? small : large;
 }

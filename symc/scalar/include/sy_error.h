@@ -13,9 +13,12 @@ SY_FN_SLOW double sy_exp_square(double x) {
   return y < INFINITY ? fma(y, fma(x, x, -square), y) : y;
 }
 
-/* erfcx(x) for x >= 1/2. */
-SY_FN_SLOW double sy_erfcx_tail(double x) {
-  if (x <= 27) return sy_erfcx_scaled((x - 4) / (x + 4)) / (1 + 2 * x);
+/* erfcx(x) for x >= 0.8. */
+SY_FN_SLOW double sy_erfcx_large(double x) {
+  if (x <= 27) {
+    /* 9 e^16 erfc(4) and the rest */
+    return (0x1.3ba5916e9fd7fp+0 + sy_erfcx_tail((x - 4) / (x + 4))) / (1 + 2 * x);
+  }
   double first = 0.5 * SY_TWO_OVER_SQRT_PI / x;
   if (x > 0x1p30) return first;
   /* Asymptotic series: 1 - 1/(2 x^2) + 3/(2 x^2)^2 - 15/(2 x^2)^3 + ... */
@@ -25,10 +28,10 @@ SY_FN_SLOW double sy_erfcx_tail(double x) {
 
 /* e^(x^2) erfc(x). */
 SY_FN_SLOW double sy_erfcx(double x) {
-  if (x >= 0.5) return sy_erfcx_tail(x);
+  if (x >= 0.8) return sy_erfcx_large(x);
   double y = sy_exp_square(x);
   if (x <= -6) return 2 * y;
-  return x <= -0.5 ? fma(2.0, y, -sy_erfcx_tail(-x)) : y * sy_erfc(x);
+  return x <= -0.8 ? fma(2.0, y, -sy_erfcx_large(-x)) : y * sy_erfc(x);
 }
 
 /* x > 0.4 with erfc(x) = q, for 0 < q <= 1/2: Winitzki's estimate for erf and three of Halley's

@@ -146,48 +146,47 @@ SY_FN float sy_erf_smallf(float z) {
   return fmaf(p, z, 0x1.06eba8p-3f);
 }
 
-/* (1 + 2x) e^(x^2) erfc(x) with t = (x - 4)/(x + 4), 0.47 <= x <= 27.3; to 2^-54. */
-SY_FN double sy_erfcx_scaled(double t) {
+/* (1 + 2x) e^(x^2) erfc(x) less SY_ERFCX_START, its value at x = 4, with t = (x - 4)/(x + 4),
+ * 0.79 <= x <= 27.3; the whole to 2^-58. */
+SY_FN double sy_erfcx_tail(double t) {
   double t2 = t * t; /* even and odd terms apart: half the latency */
-  double even = -0x1.3c254da8a81e5p-25;
-  even = fma(even, t2, 0x1.ba9cd586ac1b6p-24);
-  even = fma(even, t2, -0x1.7fe5763c7fd18p-24);
-  even = fma(even, t2, 0x1.c2d7bf8f01b9ap-22);
-  even = fma(even, t2, -0x1.7a9329c2aa237p-17);
-  even = fma(even, t2, 0x1.3bea68272a501p-13);
-  even = fma(even, t2, -0x1.8d4b1b7bb5b9ep-11);
-  even = fma(even, t2, -0x1.09623803e941bp-6);
-  even = fma(even, t2, -0x1.0fb06e00a46a8p-4);
-  even = fma(even, t2, -0x1.9ddb23c3d264fp-4);
-  even = fma(even, t2, 0x1.f7f5df66fad12p-7);
-  double odd = -0x1.df15f199f2546p-26;
-  odd = fma(odd, t2, 0x1.4f62edab74b39p-23);
-  odd = fma(odd, t2, -0x1.db3f4ead301d3p-21);
-  odd = fma(odd, t2, 0x1.8203b02942013p-18);
-  odd = fma(odd, t2, -0x1.99a7dde3cbacbp-16);
-  odd = fma(odd, t2, -0x1.a1dc7f8e96d38p-13);
-  odd = fma(odd, t2, 0x1.49c66ef7d6937p-8);
-  odd = fma(odd, t2, 0x1.3079ee01ec4abp-5);
-  odd = fma(odd, t2, 0x1.7fee004dc2526p-4);
-  odd = fma(odd, t2, 0x1.16ecefcfa737ep-4);
-  double p = fma(odd, t, even);
-  p = fma(p, t, -0x1.1df1ad154a2acp-3);
-  return fma(p, t, 0x1.3ba5916e9fd7fp+0);
+  double odd = -0x1.f77591983983p-27;
+  odd = fma(odd, t2, 0x1.38523e1f141e7p-24);
+  odd = fma(odd, t2, 0x1.3b8b929d6f853p-22);
+  odd = fma(odd, t2, -0x1.7888afcbe89c3p-17);
+  odd = fma(odd, t2, 0x1.3be04531f3b8fp-13);
+  odd = fma(odd, t2, -0x1.8d4a99eaed53p-11);
+  odd = fma(odd, t2, -0x1.0962388548b7ap-6);
+  odd = fma(odd, t2, -0x1.0fb06dfe47c49p-4);
+  odd = fma(odd, t2, -0x1.9ddb23c3e91dp-4);
+  odd = fma(odd, t2, 0x1.f7f5df66fd7d4p-7);
+  double even = -0x1.d00281256d70ap-28;
+  even = fma(even, t2, 0x1.9e411a841be78p-24);
+  even = fma(even, t2, -0x1.b44ce2e390ac3p-21);
+  even = fma(even, t2, 0x1.7eb2ed7a59879p-18);
+  even = fma(even, t2, -0x1.994f33cab0157p-16);
+  even = fma(even, t2, -0x1.a1df6bed3ea73p-13);
+  even = fma(even, t2, 0x1.49c672d43ae94p-8);
+  even = fma(even, t2, 0x1.3079edf5b1ab4p-5);
+  even = fma(even, t2, 0x1.7fee004e17268p-4);
+  even = fma(even, t2, 0x1.16ecefcfa51f4p-4);
+  double p = fma(even, t, odd);
+  p = fma(p, t, -0x1.1df1ad154a28dp-3);
+  return fma(p, t, -0x1.aa9c415679e6fp-55);
 }
 
-/* The same on 0.47 <= x <= 10.1, to 2^-25. */
-SY_FN float sy_erfcx_scaledf(float t) {
-  float p = 0x1.5c76fep-9f;
-  p = fmaf(p, t, 0x1.461362p-7f);
-  p = fmaf(p, t, -0x1.f6e5dcp-7f);
-  p = fmaf(p, t, 0x1.20c722p-5f);
-  p = fmaf(p, t, -0x1.12ab2p-4f);
-  p = fmaf(p, t, 0x1.80ef5ap-4f);
-  p = fmaf(p, t, -0x1.9d675cp-4f);
-  p = fmaf(p, t, 0x1.16e01ap-4f);
-  p = fmaf(p, t, 0x1.f7cc12p-7f);
-  p = fmaf(p, t, -0x1.1df192p-3f);
-  return fmaf(p, t, 0x1.3ba592p+0f);
+/* The same on 0.79 <= x <= 10.1, to 2^-28. */
+SY_FN float sy_erfcx_tailf(float t) {
+  float p = 0x1.629982p-8f;
+  p = fmaf(p, t, -0x1.0ce946p-6f);
+  p = fmaf(p, t, 0x1.2ef13ep-5f);
+  p = fmaf(p, t, -0x1.0fa9f2p-4f);
+  p = fmaf(p, t, 0x1.800b5ap-4f);
+  p = fmaf(p, t, -0x1.9dd8b8p-4f);
+  p = fmaf(p, t, 0x1.16eb54p-4f);
+  p = fmaf(p, t, 0x1.f7f4c8p-7f);
+  p = fmaf(p, t, -0x1.1df1aap-3f);
+  return fmaf(p, t, -0x1.22c05p-25f);
 }
 
 /* (atan(q)/q - 1)/q^2 with z = q^2, |q| <= 1; atan to 2^-56. */

@@ -41,3 +41,4 @@
 #define SY_SQUARE_MIN 0x1p-40f
 #define SY_SCALE_DOWN 0x1p-70f
 #define SY_SCALE_UP 0x1p90f
+#define SY_ERFCX_START 0x1.3ba592p+0f /* 9 e^16 erfc(4) */

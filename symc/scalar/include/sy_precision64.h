@@ -41,3 +41,4 @@
 #define SY_SQUARE_MIN 0x1p-400
 #define SY_SCALE_DOWN 0x1p-600
 #define SY_SCALE_UP 0x1p600
+#define SY_ERFCX_START 0x1.3ba5916e9fd7fp+0 /* 9 e^16 erfc(4) */

@@ -41,3 +41,4 @@
 #undef SY_SQUARE_MIN
 #undef SY_SCALE_DOWN
 #undef SY_SCALE_UP
+#undef SY_ERFCX_START
