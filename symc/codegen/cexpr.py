@@ -33,22 +33,6 @@ def is_index_arithmetic(node: Expr) -> bool:
     return node.kind == "call" and node.dtype == "int64" and node.op.name in _INLINE_OPS
 
 
-def has_computed_index(node: Expr) -> bool:
-    """Whether `node` loads an element whose place is computed from other data or by case."""
-    return node.kind == "load" and any(not _plain_index(a) for a in node.args)
-
-
-def _plain_index(index: Expr) -> bool:
-    stack = [index]
-    while stack:
-        node = stack.pop()
-        if is_index_arithmetic(node):
-            stack.extend(node.args)
-        elif node.kind not in ("index", "size", "const", "local"):
-            return False
-    return True
-
-
 class Block:
     """Lines of C and the names that are valid in them.
 
@@ -99,6 +83,9 @@ class ExprPrinter:
         Text of a ``load`` node, given the texts of its indices.
     stable : callable
         Whether a node's value can't change after it has been computed.
+    risky : callable
+        Whether a load may be out of range where it stands under a ``switch`` that does not
+        choose it.
 
     Attributes
     ----------
@@ -106,10 +93,17 @@ class ExprPrinter:
         Headers of the texts printed so far.
     """
 
-    def __init__(self, leaf: Leaf, load: Load, stable: Callable[[Expr], bool]) -> None:
+    def __init__(
+        self,
+        leaf: Leaf,
+        load: Load,
+        stable: Callable[[Expr], bool],
+        risky: Callable[[Expr], bool] = lambda node: False,
+    ) -> None:
         self.leaf = leaf
         self.load = load
         self.stable = stable
+        self.risky = risky
         self.count = 0
         self.needs: set[str] = set()
 
@@ -158,7 +152,7 @@ class ExprPrinter:
     def _statements(
         self, block: Block, pending: list[Expr], uses: Counter[Expr], local: dict[Expr, str]
     ) -> None:
-        branches = _guarded_branches(pending, uses)
+        branches = _guarded_branches(pending, uses, self.risky)
         owned = {n for pair in branches.values() for region in pair for n in region}
         for node in pending:
             if node in owned:
@@ -231,16 +225,16 @@ class ExprPrinter:
 
 
 def _guarded_branches(
-    pending: list[Expr], uses: Counter[Expr]
+    pending: list[Expr], uses: Counter[Expr], risky: Callable[[Expr], bool]
 ) -> dict[Expr, tuple[list[Expr], list[Expr]]]:
-    """The ``switch`` nodes whose branches own loads with computed indices.
+    """The ``switch`` nodes whose branches own loads that may be out of range.
 
     Maps each to the nodes that only its first, and only its second branch needs, children
     first; switches inside such a region are left to the printing of that region.
     """
     guarded: set[Expr] = set()
     for node in pending:
-        if has_computed_index(node) or any(a in guarded for a in node.args):
+        if risky(node) or any(a in guarded for a in node.args):
             guarded.add(node)
     found: dict[Expr, tuple[list[Expr], list[Expr]]] = {}
     owned: set[Expr] = set()
@@ -249,7 +243,7 @@ def _guarded_branches(
         if node in owned or node.kind != "call" or node.op.name != "switch":
             continue
         regions = tuple(_region(a, uses, inside) if a in guarded else [] for a in node.args[1:])
-        if any(has_computed_index(n) for region in regions for n in region):
+        if any(risky(n) for region in regions for n in region):
             found[node] = (regions[0], regions[1])
             owned.update(n for region in regions for n in region)
     return found

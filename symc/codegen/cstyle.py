@@ -93,7 +93,7 @@ class _NestPrinter:
         self.dtypes: dict[str, str] = {o.key: o.dtype for o in nest.operands}
         self.types: dict[Hashable, str] = {}
         self.stability: dict[Expr, bool] = {}
-        self.printer = ExprPrinter(self._leaf, self._load, self._stable)
+        self.printer = ExprPrinter(self._leaf, self._load, self._stable, self._risky)
         self.root = Block()
         self.block = self.root
         self.in_parallel = False
@@ -181,6 +181,10 @@ class _NestPrinter:
             )
             self.stability[top] = own and all(self.stability[a] for a in top.args)
         return self.stability[node]
+
+    def _risky(self, node: Expr) -> bool:
+        known = self.nest.notes.get("risky")
+        return node.kind == "load" and (known is None or node in known)
 
     # ---- elements
 
@@ -383,7 +387,8 @@ class _NestPrinter:
     # ---- loops
 
     def _for(self, stmt: ir.For) -> None:
-        hoisted = invariants(stmt, self._stable, bool(self.nest.notes.get("nonempty")))
+        nonempty = bool(self.nest.notes.get("nonempty"))
+        hoisted = invariants(stmt, self._stable, self._risky, nonempty)
         if not hoisted:
             self._loop(stmt)
             return

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable
 
 from ..loop import ir
 from ..scalar.expr import Expr, walk
-from .cexpr import has_computed_index, is_index_arithmetic
+from .cexpr import is_index_arithmetic
+
+Test = Callable[[Expr], bool]
 
 
-def invariants(loop: ir.For, stable: Callable[[Expr], bool], nonempty: bool) -> list[Expr]:
+def invariants(loop: ir.For, stable: Test, risky: Test, nonempty: bool) -> list[Expr]:
     """Values that every iteration of `loop` computes anew, largest expressions only.
 
     Parameters
@@ -21,6 +23,8 @@ def invariants(loop: ir.For, stable: Callable[[Expr], bool], nonempty: bool) -> 
     loop : For
     stable : callable
         Whether a node's value can't change.
+    risky : callable
+        Whether a load may be out of range where no ``switch`` chooses it.
     nonempty : bool
         Whether all loops of the nest are known to run at least once; then values of nested loops
         count, otherwise only those of the body itself.
@@ -33,7 +37,7 @@ def invariants(loop: ir.For, stable: Callable[[Expr], bool], nonempty: bool) -> 
     roots, bound = _collect(loop, nonempty)
     nodes = walk(roots)
     varying = _varying(nodes, bound)
-    lazy = _lazy(nodes, roots)
+    lazy = _lazy(nodes, roots, risky)
     fixed = {
         n
         for n in nodes
@@ -81,17 +85,17 @@ def _varying(nodes: Iterable[Expr], bound: set[tuple[str, str]]) -> set[Expr]:
     return varying
 
 
-def _lazy(nodes: list[Expr], roots: Iterable[Expr]) -> set[Expr]:
-    """Nodes with computed loads below them that are only reached through a ``switch``."""
+def _lazy(nodes: list[Expr], roots: Iterable[Expr], risky: Test) -> set[Expr]:
+    """Nodes with risky loads below them that are only reached through a ``switch``."""
     reached = set(roots)
     for node in reversed(nodes):
         if node in reached:
             guards = node.kind == "call" and node.op.name == "switch"
             reached.update(node.args[:1] if guards else node.args)
-    risky: set[Expr] = set()
+    above: set[Expr] = set()
     for node in nodes:
-        if has_computed_index(node) or any(a in risky for a in node.args):
-            risky.add(node)
-    return {n for n in risky if n not in reached} | {
-        n for n in risky if n.kind == "call" and n.op.name == "switch"
+        if risky(node) or any(a in above for a in node.args):
+            above.add(node)
+    return {n for n in above if n not in reached} | {
+        n for n in above if n.kind == "call" and n.op.name == "switch"
     }

@@ -51,6 +51,7 @@ class Placer:
         self.unit_axis = unit
         self.outer = list(kernel.outer)
         self.inner = list(kernel.inner)
+        self.risky: set[Expr] = set()
         self._linear: dict[tuple[str, tuple[Expr, ...]], Linear] = {}
         for operand, index in self._element_uses():
             self._linear[operand, index] = self._decompose(operand, index)
@@ -155,6 +156,8 @@ class Placer:
             elif node.kind == "load":
                 index = self._index(node.payload, node.args, point, done)
                 done[node] = self.ctx.load(node.payload, index, node.dtype)
+                if node in self.kernel.risky:
+                    self.risky.add(done[node])
             else:
                 done[node] = rebuilt(node, tuple(done[a] for a in node.args), self.ctx)
         return done
@@ -197,7 +200,7 @@ class Placer:
             elif operand.key in self._unit_operands():
                 strides = run_time_strides(self.ctx, operand)
                 layouts[operand.key] = (*strides[:-1], one)
-        notes = {"schedule": schedule, "nonempty": nonempty}
+        notes = {"schedule": schedule, "nonempty": nonempty, "risky": frozenset(self.risky)}
         return Nest(
             self.ctx, self.kernel.operands, self.kernel.sizes.pairs, tuple(body), layouts, notes
         )

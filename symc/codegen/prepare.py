@@ -73,6 +73,10 @@ class Prepared:
     checks : tuple
         As :attr:`Kernel.index_checks`.
     sizes : Sizes
+    pinned : set of str
+        Axes whose index is used as a value.
+    risky : set of Expr
+        Loads that are in range only where a ``switch`` chooses them, as far as one can see.
     """
 
     ctx: Context
@@ -84,6 +88,7 @@ class Prepared:
     checks: tuple[tuple[Expr, Expr, int], ...]
     sizes: Sizes
     pinned: set[str] = field(default_factory=set)
+    risky: set[Expr] = field(default_factory=set)
 
     @property
     def keeps(self) -> bool:
@@ -155,6 +160,7 @@ def prepare(
     final = _inline_kept(ctx, stages, math.inf if recompute else CHEAP, aliased)
     prepared = Prepared(ctx, outer, inner, kernel.operands, formal_shapes, final, checks, sizes)
     prepared.pinned = _pinned(prepared)
+    prepared.risky = _risky(prepared)
     return prepared
 
 
@@ -303,6 +309,22 @@ def _pinned(kernel: Prepared) -> set[str]:
         else:
             stack.extend(node.args)
     return pinned
+
+
+def _risky(kernel: Prepared) -> set[Expr]:
+    """Loads with an index that is neither a whole axis nor a constant inside the operand."""
+    extents = {a.key: a.extent for a in (*kernel.outer, *kernel.inner)}
+
+    def inside(entry: Expr, length: Expr) -> bool:
+        if entry.kind == "index":
+            return extents[entry.payload] is length
+        return entry.kind == "const" and length.kind == "const" and entry.value < length.value
+
+    return {
+        node
+        for node in walk(kernel.roots())
+        if node.kind == "load" and not all(map(inside, node.args, kernel.shapes[node.payload]))
+    }
 
 
 def non_linear_parts(index: Iterable[Expr]) -> list[Expr]:
