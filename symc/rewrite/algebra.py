@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DTYPES, is_continuous, upcast
-from ..graph.node import Constant, Variable
+from ..graph.node import Constant
 from ..ops.elemwise import Elemwise, cast_like, elemwise_of
 from ..scalar.arith import add, inv, mul, neg, pow, sqr, sub, true_div
 from ..scalar.logic import second
@@ -181,8 +181,8 @@ class _Sum:
 
 def _scaled(x: Any, dtype: str) -> tuple[Any, list[Any]]:
     """`x` as a constant times factors."""
-    operands = operands_of(x, mul) if x.type.dtype == dtype else None
-    for i, v in enumerate(operands or ()):
+    operands = (operands_of(x, mul) if x.type.dtype == dtype else None) or []
+    for i, v in enumerate(operands):
         value = constant_value(v) if all(v.type.broadcastable) else None
         if value is not None and np.isfinite(value) and value != 0 and len(operands) > 1:
             return _number(value, dtype), operands[:i] + operands[i + 1 :]
@@ -335,9 +335,9 @@ class Product:
     out: Any
     over: Any = 1
     under: Any = 1
-    factors: dict[Variable, int] = field(default_factory=dict)
+    factors: dict[Any, int] = field(default_factory=dict)
     leaves: list[Any] = field(default_factory=list)
-    _seen: dict[Hashable, Variable] = field(default_factory=dict)
+    _seen: dict[Hashable, Any] = field(default_factory=dict)
 
     def known(self, x: Any) -> Any:
         """The factor that stands for `x`: the first that was met and is equal to it."""

@@ -90,7 +90,8 @@ def _cancelling(product: Product, total: Any, terms: list[Product]) -> list[Any]
 def _distributed(
     product: Product, total: Any, terms: list[tuple[int, Product]], moved: list[Any], ctx: Any
 ) -> Any:
-    plus, minus = [], []
+    plus: list[Any] = []
+    minus: list[Any] = []
     for sign, term in terms:
         for factor in moved:
             known = term.known(factor)

@@ -45,7 +45,7 @@ def _indexed(x: Any, entries: Sequence[Any]) -> Any:
         entries.pop()
     if not entries:
         return x
-    operands = []
+    operands: list[Any] = []
     for e in entries:
         parts = (e.start, e.stop, e.step) if isinstance(e, slice) else (e,)
         operands.extend(p for p in parts if p is not None)

@@ -53,10 +53,9 @@ def join_of_vectors_of_scalars(node: Any, ctx: Any) -> Any:
     merged = False
     for v in node.inputs:
         is_vector = v.owner is not None and isinstance(v.owner.op, MakeVector)
-        last = parts[-1] if parts else None
-        follows = last is not None and last.owner is not None
-        if is_vector and follows and isinstance(last.owner.op, MakeVector):
-            parts[-1] = v.owner.op(*last.owner.inputs, *v.owner.inputs)
+        before = parts[-1].owner if parts else None
+        if is_vector and before is not None and isinstance(before.op, MakeVector):
+            parts[-1] = v.owner.op(*before.inputs, *v.owner.inputs)
             merged = True
         else:
             parts.append(v)

@@ -29,12 +29,11 @@ def axes_of(node: Any) -> tuple[int, ...]:
 
 
 def _over(op: Any, axes: tuple[int, ...], x: Any) -> Any:
-    """The reduction `op` of `x` over other axes, in the same dtypes."""
+    """The reduction `op`, one of `_NAMED`, of `x` over other axes, in the same dtypes."""
+    settled: Any = op
     if isinstance(op, (Sum, Prod)):
-        return op.with_dtypes(axes, op.dtype, op.acc_dtype)(x)
-    if isinstance(op, (Max, Min, All, Any_)):
-        return type(op)(axes)(x)
-    return type(op)(op.scalar_op, axes)(x)
+        return settled.with_dtypes(axes, settled.dtype, settled.acc_dtype)(x)
+    return type(op)(axes)(x)
 
 
 @rule(("fold", "canonical"), ops=_NAMED, tags=["useless"])

@@ -93,7 +93,7 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: g.j * 0 + g.j * g.j,
         lambda g: m.inv(m.inv(g.s)) * g.v,
         lambda g: (lambda q: [m.exp(q), q * g.y])(g.x / g.y),
-        lambda g: g.k / g.k * g.t,
+        lambda g: (g.k + 1) / (g.k + 1) * g.t,
         lambda g: g.j / g.t * g.j * 100 * g.t,
         lambda g: g.u * g.v / g.u,
     ],
@@ -304,7 +304,7 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
     "quotient_of_one": [lambda g: 1 / g.x],
     "quotient_by_power_of_two": [lambda g: g.x / 4],
     "extreme_of_negative": [lambda g: r.max(-g.x, axis=0), lambda g: r.min(-g.x)],
-    "negative_of_negative": [lambda g: -(-g.x), lambda g: -(-g.x / g.y)],
+    "negative_of_negative": [lambda g: m.neg(m.neg(g.x)), lambda g: m.neg(-g.x / g.y)],
     "argmax_of_softmax": [lambda g: argmax(softmax(g.x, axis=-1), axis=1)],
     "exp_of_log": [lambda g: m.exp(m.log(m.sqr(g.x)))],
     "logistic_residual": [

@@ -122,23 +122,8 @@ _EXACT: dict[str, Any] = {
     "erfcx": lambda a: mpmath.exp(a * a) * mpmath.erfc(a),
 }
 
-_BAD = [
-    1e-20,
-    -1e-20,
-    1e-9,
-    -1e-9,
-    1e-3,
-    0.3,
-    -0.3,
-    3.0,
-    -3.0,
-    25.0,
-    -25.0,
-    90.0,
-    -90.0,
-    700.0,
-    -700.0,
-]
+_SIZES = [1e-20, 1e-9, 1e-3, 0.3, 3.0, 25.0, 90.0, 700.0]
+_BAD = [*_SIZES, *(-v for v in _SIZES)]
 
 
 def exact(pattern: Pattern, side: Any, point: tuple[float, ...]) -> Any:
