@@ -380,7 +380,9 @@ class Facts:
                     self._replaced[leaf] = solution
                     self._canonical.clear()
                     return
-        newer, older = (left, right) if left.number > right.number else (right, left)
+        # A number is never expressed by something else.
+        keep_left = left.is_const or (left.number < right.number and not right.is_const)
+        newer, older = (right, left) if keep_left else (left, right)
         self._replaced[newer] = older
         self._canonical.clear()
 

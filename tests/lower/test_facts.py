@@ -48,6 +48,15 @@ def test_broadcast_lengths_are_assumed_equal_once() -> None:
     assert all(a.node is z.owner for a in facts.assumptions)
 
 
+def test_a_number_is_never_expressed_by_a_size() -> None:
+    x = vector("x")
+    facts = Facts([x], lambda _, axis: 2)
+    y = x[:-1] + x
+    assert facts.same_length(y, 0, x, 0)
+    assert facts.static_shape(x[:-1]) == (1,)
+    assert facts.is_one(facts.ctx.integer(1))
+
+
 def test_nothing_is_assumed_where_the_pattern_or_a_length_says_enough() -> None:
     x, row = matrix("x"), TensorType("float64", (True, False))("row")
     known = TensorType("float64", (False, False))("known", shape=(3, 4))
