@@ -4,7 +4,7 @@ Every step of the compiler is called by hand, in the order in which ``symc.funct
 what it made is looked at. The assertions are the tour's own tests.
 """
 
-# ruff: noqa: T201, E402 - a tour prints, and imports things where they are met
+# ruff: noqa: N812 - T is the customary name
 
 from __future__ import annotations
 
