@@ -170,7 +170,9 @@ class Collector:
                 )
             )
         self._apart.add(var)
-        original = var.clone() if var.owner is None else var.owner.clone().outputs[var.index]
+        original = (
+            var.clone() if var.owner is None else var.owner.clone().outputs[var.index or 0]
+        )
         if var in self._inputs:
             self.memo[original] = self._inputs[var]
         self.givens[var] = clone_replace(given, {var: original}, strict=False)

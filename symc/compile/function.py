@@ -522,7 +522,7 @@ def _rebuild(
     if not config.unpickle_function:
         return None
     made = FunctionMaker(specs, outputs, mode, **fields).create()
-    vars(made).update(state)
+    made.__dict__.update(state)
     return made
 
 
