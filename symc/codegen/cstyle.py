@@ -258,6 +258,8 @@ class _NestPrinter:
             self._line(f"{target} = {text};")
         elif isinstance(stmt, (Store, ir.AtomicAdd)):
             self._store(stmt)
+        elif isinstance(stmt, ir.Stream):
+            self._stream(stmt)
         elif isinstance(stmt, ir.Array):
             self._array(stmt)
         elif isinstance(stmt, ir.For):
@@ -300,6 +302,13 @@ class _NestPrinter:
             self.printer.needs.add("sy_arrays.h")
             short = SHORT_NAME[self.dtypes[stmt.operand]]
             self._line(f"sy_atomic_add_{short}(&{element}, {value});")
+
+    def _stream(self, stmt: ir.Stream) -> None:
+        self.printer.needs.add("sy_arrays.h")
+        index, count = self._index_values([stmt.index, stmt.count])
+        element = self._element(stmt.operand, [index])
+        array = self.block.find(("array", stmt.array))
+        self._line(f"sy_stream(&{element}, {array}, {count} * (int64_t)sizeof *{array});")
 
     def _array(self, stmt: ir.Array) -> None:
         name = self._new("a")
@@ -449,6 +458,8 @@ class _NestPrinter:
         self._line(f"for (int64_t {name} = first; {name} < last; {name}++) {{")
         self._nested(stmt.body, ("index", stmt.key), name)
         self._line("}")
+        if any(isinstance(s, ir.Stream) for s, _ in ir.statements(stmt.body)):
+            self._line("sy_stream_end();")
         self.block, self.in_parallel = outer, False
         needed = sorted(captured.items())
         self.outlined.append(_outlined_text(number, needed, inner.lines))

@@ -124,6 +124,10 @@ class Placer:
             for use in self._linear.values()
         )
 
+    def is_linear(self, store: Store) -> bool:
+        """Whether the place of a store depends on nothing but the axes."""
+        return not self._linear[store.operand, store.index].atoms
+
     # ---- placement
 
     def place(

@@ -19,16 +19,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..loop import ir
 from ..loop.kernel import Kernel, Stage, Store
 from ..scalar.arith import maximum, minimum
 from ..scalar.expr import Expr
-from ..scalar.logic import le
+from ..scalar.logic import ge, le
 from .accumulate import Accumulator
 from .guards import guarded
 from .loops import Loops, at_least, ceil_div, divide
 from .place import Placer, Point
 from .prepare import Shapes, cost, prepare, product
+from .stream import STREAM_COST, streamed, streams
 from .target import DEFAULT, Target
 from .tiles import tile_nest
 
@@ -116,6 +119,7 @@ class _Choice:
     ) -> None:
         self.kernel = kernel
         self.target = target
+        self.aliased = aliased
         self.prepared = prepare(kernel, shapes, aliased=aliased)
         self.recomputed = prepare(kernel, shapes, recompute=True, aliased=aliased)
         self.ctx = kernel.ctx
@@ -137,12 +141,28 @@ class _Choice:
         """Variants for contiguous operands."""
         placer = Placer(self.prepared, flat=True)
         if not self.prepared.inner:
-            return [Variant(elementwise(placer, self.target), unsure)]
+            plain = Variant(elementwise(placer, self.target), unsure)
+            streamed = self._streamed(unsure)
+            return [plain] if streamed is None else [streamed, plain]
         found = self._without_outer(unsure) if not self.prepared.outer else self._special(unsure)
         found = [v for v in found if v.when is None or not _never(v.when)]
         if found and found[-1].when is None:
             return found
         return [*found, Variant(row_nest(placer, self.target), unsure)]
+
+    def _streamed(self, unsure: tuple[str, ...]) -> Variant | None:
+        """The variant for results that are larger than the caches, where memory is the limit."""
+        placer = Placer(self.prepared, flat=True)
+        if self.aliased or cost(self.prepared.roots()) > STREAM_COST or not streams(placer):
+            return None
+        sizes = {o.key: np.dtype(o.dtype).itemsize for o in self.kernel.operands}
+        stores = [s for stage in self.prepared.stages for s in stage.stores]
+        bytes_per_point = sum(sizes[s.operand] for s in stores)
+        least = self.target.stream_bytes // bytes_per_point
+        large = self.ctx.call(ge, (self.outer * self.inner, self.ctx.integer(least)))
+        if _never(large):
+            return None
+        return Variant(streamed(placer, self.target), unsure, when=large)
 
     def _without_outer(self, unsure: tuple[str, ...]) -> list[Variant]:
         if self.recomputed.keeps:

@@ -15,6 +15,8 @@ class Target:
         Width of a vector register.
     l1_bytes, l2_bytes : int
         Data caches of one core.
+    stream_bytes : int
+        Results from this size on are stored past the caches.
     cores : int
         Cores that may be used; texts do not depend on it.
     operation_ns : float
@@ -24,6 +26,7 @@ class Target:
     vector_bytes: int = 32
     l1_bytes: int = 32 * 1024
     l2_bytes: int = 512 * 1024
+    stream_bytes: int = 24 * 1024 * 1024
     cores: int = 1
     operation_ns: float = 0.15
 

@@ -229,6 +229,8 @@ class _NestCheck:
             self._array(stmt, scope)
         elif isinstance(stmt, (Store, ir.AtomicAdd)):
             self._store(where, stmt, scope)
+        elif isinstance(stmt, ir.Stream):
+            self._stream(stmt, scope)
         elif isinstance(stmt, ir.For):
             self._for(stmt, scope)
         elif isinstance(stmt, (ir.If, ir.While)):
@@ -269,6 +271,14 @@ class _NestCheck:
         if found[0] != stmt.value.dtype:
             fail(where, f"a {stmt.value.dtype} is stored to {stmt.operand}, which is {found[0]}")
         _check_index(where, stmt.operand, stmt.index, 1)
+
+    def _stream(self, stmt: ir.Stream, scope: _Scope) -> None:
+        operand = self.operands.get(stmt.operand)
+        found = scope.find(("array", stmt.array))
+        if operand is None or "w" not in operand.access or found is None:
+            fail("Stream", f"from {stmt.array}, which must be an array, to {stmt.operand}")
+        if found[0] != operand.dtype or self._rank(stmt.operand) != 1:
+            fail("Stream", f"{operand.key} must be {found[0]} with one index")
 
     def _rank(self, key: str) -> int:
         layout = self.nest.layouts.get(key)

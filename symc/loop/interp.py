@@ -304,6 +304,9 @@ class _NestRun:
             self._declare(stmt)
         elif isinstance(stmt, (Store, ir.AtomicAdd)):
             self._store(stmt)
+        elif isinstance(stmt, ir.Stream):
+            first, count = int(self._value(stmt.index)), int(self._value(stmt.count))
+            self.arrays[stmt.operand][first : first + count] = self.arrays[stmt.array][:count]
         elif isinstance(stmt, ir.CheckIndex):
             index, length = int(self._value(stmt.index)), int(self._value(stmt.length))
             if not -length <= index < length:

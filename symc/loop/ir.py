@@ -90,6 +90,20 @@ class AtomicAdd:
 
 
 @dataclass(frozen=True, eq=False)
+class Stream:
+    """Store the first `count` elements of a local array to `operand`, from element `index` on.
+
+    The operand has one index and unit stride (see :attr:`Nest.layouts`). What is stored will not
+    be read soon: the store need not go through the caches.
+    """
+
+    operand: str
+    index: Expr
+    array: str
+    count: Expr
+
+
+@dataclass(frozen=True, eq=False)
 class For:
     """Run `body` with the index `key` going from `start` to `stop` (exclusive) by `step`.
 
@@ -159,7 +173,7 @@ class FailIf:
 
 
 Stmt: TypeAlias = (
-    Let | Var | Assign | Array | Store | AtomicAdd | For | While | If | CheckIndex | FailIf
+    Let | Var | Assign | Array | Store | AtomicAdd | Stream | For | While | If | CheckIndex | FailIf
 )
 
 
@@ -222,6 +236,8 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
         return (stmt.value,)
     if isinstance(stmt, (Store, AtomicAdd)):
         return (*stmt.index, stmt.value)
+    if isinstance(stmt, Stream):
+        return (stmt.index, stmt.count)
     if isinstance(stmt, For):
         work = () if stmt.work is None else (stmt.work,)
         return (stmt.start, stmt.stop, *work)

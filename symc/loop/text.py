@@ -144,6 +144,9 @@ def _statement(stmt: ir.Stmt) -> str:
         return _store(stmt)
     if isinstance(stmt, ir.AtomicAdd):
         return _store(stmt, "+= (atomic)")
+    if isinstance(stmt, ir.Stream):
+        index, count = format_expr(stmt.index), format_expr(stmt.count)
+        return f"stream {stmt.array}[:{count}] to {stmt.operand}[{index}:]"
     if isinstance(stmt, ir.For):
         step = f" step {stmt.step}" if stmt.step != 1 else ""
         span = f"{format_expr(stmt.start)} .. {format_expr(stmt.stop)}"

@@ -11,6 +11,7 @@ import symc.scalar.math  # noqa: F401  (fills the registry)
 from symc.codegen.place import Placer
 from symc.codegen.prepare import prepare
 from symc.codegen.schedule_c import elementwise, full_nest, row_nest
+from symc.codegen.stream import streamed, streams
 from symc.codegen.target import DEFAULT
 from symc.codegen.tiles import tile_nest
 from symc.loop.kernel import Axis, Kernel, Operand, Reduction, Stage, Store
@@ -65,6 +66,8 @@ class Case:
         strided = Placer(prepared, flat=False)
         if not prepared.inner:
             found = {"flat": elementwise(flat(), DEFAULT), "strided": elementwise(strided, DEFAULT)}
+            if streams(flat()):
+                found["stream"] = streamed(flat(), DEFAULT)
         else:
             found = {
                 "rows": row_nest(flat(), DEFAULT),

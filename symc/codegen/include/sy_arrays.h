@@ -66,6 +66,41 @@ static SY_UNUSED int sy_is_contiguous(int ndim, const int64_t *n, const int64_t 
   return contiguous;
 }
 
+/* Stores that bypass the caches, for what is too large to stay there: no line is read before it is
+ * overwritten. They are visible to others after sy_stream_end. */
+#if defined(__AVX__)
+typedef float sy_line __attribute__((vector_size(32), may_alias));
+#define SY_STREAM(to, x) __builtin_ia32_movntps256((float *)(to), x)
+#define SY_STREAM_END() __builtin_ia32_sfence()
+#elif defined(__SSE2__)
+typedef float sy_line __attribute__((vector_size(16), may_alias));
+#define SY_STREAM(to, x) __builtin_ia32_movntps((float *)(to), x)
+#define SY_STREAM_END() __builtin_ia32_sfence()
+#endif
+
+static inline SY_UNUSED void sy_stream(void *to, const void *from, int64_t bytes) {
+  char *t = to;
+  const char *f = from;
+#ifdef SY_STREAM
+  const int64_t width = sizeof(sy_line);
+  int64_t head = (int64_t)(-(uintptr_t)t & (uintptr_t)(width - 1));
+  if (head > bytes) head = bytes;
+  memcpy(t, f, (size_t)head);
+  for (t += head, f += head, bytes -= head; bytes >= width; t += width, f += width, bytes -= width) {
+    sy_line x;
+    memcpy(&x, f, sizeof x);
+    SY_STREAM(t, x);
+  }
+#endif
+  memcpy(t, f, (size_t)bytes);
+}
+
+static inline SY_UNUSED void sy_stream_end(void) {
+#ifdef SY_STREAM_END
+  SY_STREAM_END();
+#endif
+}
+
 /* `*p += v` when several threads may do it at once. Complex numbers are two additions. */
 #define SY_ATOMIC(NAME, TYPE, BITS)                                                            \
   static SY_UNUSED void NAME(TYPE *p, TYPE v) {                                                \
