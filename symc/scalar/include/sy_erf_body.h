@@ -1,13 +1,10 @@
 /* Bodies of erf and erfc; read once per precision by vecmath.h. */
 
-/* erfc(x) for x >= 0.8: e^(-x^2) (1 + 2x) erfcx(x) / (1 + 2x), the factors in two
+/* erfc(x) for 0.8 <= x <= SY_ERFC_MAX: e^(-x^2) (1 + 2x) erfcx(x) / (1 + 2x), the factors in two
  * parts. */
 SY_FN SY_REAL SY_NAME(erfc_large)(SY_REAL x) {
-  x = x > SY_ERFC_MAX ? SY_ERFC_MAX : x;
   SY_NAME(pair) square = SY_NAME(product)(x, x);
-  SY_REAL exponent = SY_NAME(clamp)(-square.high, SY_EXP_MIN, 0);
-  SY_NAME(exp_argument) e =
-      SY_NAME(exp_reduce)(exponent, exponent == -square.high ? -square.low : (SY_REAL)0);
+  SY_NAME(exp_argument) e = SY_NAME(exp_reduce)(-square.high, -square.low);
   SY_REAL power = e.r + SY_LIBM(fma)(e.r * e.r, SY_NAME(exp_tail)(e.r), e.c); /* e^r - 1 */
   SY_NAME(pair) d = SY_NAME(ordered_sum)(2 * x, 1);
   SY_REAL inverse = 1 / (d.high * (x + 4)); /* one division for both quotients */
@@ -22,14 +19,16 @@ SY_FN SY_REAL SY_NAME(erfc_large)(SY_REAL x) {
 SY_FN SY_REAL SY_NAME(erf)(SY_REAL x) {
   SY_REAL a = SY_LIBM(fabs)(x);
   SY_REAL small = SY_LIBM(fma)(a, SY_NAME(erf_small)(a * a), a);
-  SY_REAL y = a < 1 ? small : 1 - SY_NAME(erfc_large)(a);
+  SY_REAL y = a < 1 ? small : 1 - SY_NAME(erfc_large)(a > 7 ? (SY_REAL)7 : a);
   return SY_LIBM(copysign)(y, x);
 }
 
 SY_FN SY_REAL SY_NAME(erfc)(SY_REAL x) {
   SY_REAL a = SY_LIBM(fabs)(x);
   SY_REAL small = SY_LIBM(fma)(-x, SY_NAME(erf_small)(x * x), 1 - x);
-  SY_REAL large = SY_NAME(erfc_large)(a);
+  /* Where the result is 0 anything will do but a product that underflows, which is slow. */
+  SY_REAL large = SY_NAME(erfc_large)(a > SY_ERFC_MAX ? (SY_REAL)1 : a);
+  large = a > SY_ERFC_MAX ? (SY_REAL)0 : large;
   large = x < 0 ? 2 - large : large;
   return a < (SY_REAL)0.8 ? small : large;
 }

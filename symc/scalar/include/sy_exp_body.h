@@ -46,23 +46,28 @@ SY_FN SY_REAL SY_NAME(exp_reduced)(SY_REAL r, SY_REAL c) {
   return 1 + (r + SY_LIBM(fma)(r * r, SY_NAME(exp_tail)(r), c));
 }
 
+/* y, or the value of an exponential at an x beyond the limits, where the formulas give anything.
+ * Selecting at the end is faster than limiting x: products that underflow are slow. */
+SY_FN SY_REAL SY_NAME(exp_special)(SY_REAL x, SY_REAL low, SY_REAL high, SY_REAL y) {
+  y = x < low ? (SY_REAL)0 : y;
+  return x > high ? (SY_REAL)INFINITY : y;
+}
+
 SY_FN SY_REAL SY_NAME(exp)(SY_REAL x) {
   SY_REAL k = SY_LIBM(fma)(x, SY_LOG2E, SY_ROUND) - SY_ROUND;
   SY_REAL r = SY_LIBM(fma)(k, -SY_LN2_LOW, SY_LIBM(fma)(k, -SY_LN2, x));
-  SY_REAL power = SY_LIBM(fma)(SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, (SY_REAL)1), r,
-                                   (SY_REAL)1);
-  SY_REAL y = SY_NAME(scale)(power, k);
-  y = x < SY_EXP_MIN ? (SY_REAL)0 : y;
-  return x > SY_EXP_MAX ? (SY_REAL)INFINITY : y;
+  SY_REAL y = SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, (SY_REAL)1);
+  y = SY_NAME(scale)(SY_LIBM(fma)(y, r, (SY_REAL)1), k);
+  return SY_NAME(exp_special)(x, SY_EXP_MIN, SY_EXP_MAX, y);
 }
 
 SY_FN SY_REAL SY_NAME(exp2)(SY_REAL x) {
-  x = SY_NAME(clamp)(x, SY_EXP2_MIN, SY_EXP2_MAX);
   SY_REAL k = (x + SY_ROUND) - SY_ROUND;
   SY_REAL f = x - k;
   SY_REAL r = f * SY_LN2;
   SY_REAL c = SY_LIBM(fma)(f, SY_LN2, -r) + f * SY_LN2_LOW;
-  return SY_NAME(scale)(SY_NAME(exp_reduced)(r, c), k);
+  SY_REAL y = SY_NAME(scale)(SY_NAME(exp_reduced)(r, c), k);
+  return SY_NAME(exp_special)(x, SY_EXP2_MIN, SY_EXP2_MAX, y);
 }
 
 /* A number as the unevaluated sum high + low. */
@@ -126,8 +131,9 @@ SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
 
 SY_FN SY_REAL SY_NAME(sigmoid)(SY_REAL x) {
   /* With E = e^-|x| as high + low: 1/(1 + E) for x >= 0, E/(1 + E) for x < 0. */
-  SY_NAME(exp_argument) e =
-      SY_NAME(exp_reduce)(SY_NAME(clamp)(-SY_LIBM(fabs)(x), SY_EXP_MIN, 0), 0);
+  int settled = (x > 64) | (x < SY_EXP_MIN); /* 1 or 0 */
+  SY_REAL exponent = settled ? (SY_REAL)-64 : -SY_LIBM(fabs)(x);
+  SY_NAME(exp_argument) e = SY_NAME(exp_reduce)(exponent, 0);
   SY_REAL tail = SY_LIBM(fma)(e.r * e.r, SY_NAME(exp_tail)(e.r), e.c);
   SY_REAL v = 1 + (e.r + tail);
   SY_REAL high = SY_NAME(scale)(v, e.k);
@@ -139,5 +145,6 @@ SY_FN SY_REAL SY_NAME(sigmoid)(SY_REAL x) {
   SY_REAL top_low = x < 0 ? low : (SY_REAL)0;
   SY_REAL q = top * inverse;
   SY_REAL remainder = SY_LIBM(fma)(-q, d, top) + SY_LIBM(fma)(-q, d_low, top_low);
-  return SY_LIBM(fma)(remainder, inverse, q);
+  q = SY_LIBM(fma)(remainder, inverse, q);
+  return x < SY_EXP_MIN ? (SY_REAL)0 : q;
 }

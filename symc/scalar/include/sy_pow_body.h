@@ -47,15 +47,14 @@ SY_FN SY_NAME(pair) SY_NAME(log_pair)(SY_REAL x) {
   return SY_NAME(ordered_sum)(v.high, v.low + (u.low + (low + rest.low)));
 }
 
-/* |x|^y for positive finite x; the exponent is limited to where the result is 0 or infinite. */
+/* x^y for positive finite x. */
 SY_FN SY_REAL SY_NAME(pow_positive)(SY_REAL x, SY_REAL y) {
   SY_NAME(pair) l = SY_NAME(log_pair)(x);
   SY_NAME(pair) p = SY_NAME(product)(y, l.high);
   p.low = SY_LIBM(fma)(y, l.low, p.low);
-  SY_REAL limited = SY_NAME(clamp)(p.high, SY_EXP_MIN, SY_EXP_MAX);
-  SY_NAME(exp_argument) e =
-      SY_NAME(exp_reduce)(limited, limited == p.high ? p.low : (SY_REAL)0);
-  return SY_NAME(scale)(SY_NAME(exp_reduced)(e.r, e.c), e.k);
+  SY_NAME(exp_argument) e = SY_NAME(exp_reduce)(p.high, p.low);
+  SY_REAL z = SY_NAME(scale)(SY_NAME(exp_reduced)(e.r, e.c), e.k);
+  return SY_NAME(exp_special)(p.high, SY_EXP_MIN, SY_EXP_MAX, z);
 }
 
 SY_FN SY_REAL SY_NAME(pow)(SY_REAL x, SY_REAL y) {

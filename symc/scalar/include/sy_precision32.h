@@ -34,7 +34,7 @@
 #define SY_SQRT_HALF_BITS 0x3f3504f3u
 #define SY_INT_TO_REAL_BITS 0x4b000000u /* of 2^23 */
 #define SY_INT_TO_REAL 0x1p23f
-#define SY_ERFC_MAX 10.5f /* erfc is 0 from here on */
+#define SY_ERFC_MAX 10.1f /* erfc is 0 from here on */
 #define SY_CBRT_HALF 0x1.965feap-1f
 #define SY_CBRT_QUARTER 0x1.428a3p-1f
 #define SY_SQUARE_MAX 0x1p60f

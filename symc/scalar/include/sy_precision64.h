@@ -34,7 +34,7 @@
 #define SY_SQRT_HALF_BITS 0x3fe6a09e667f3bcdull
 #define SY_INT_TO_REAL_BITS 0x4330000000000000ull /* of 2^52: or-ing an integer in adds it */
 #define SY_INT_TO_REAL 0x1p52
-#define SY_ERFC_MAX 28.0 /* erfc is 0 from here on */
+#define SY_ERFC_MAX 27.3 /* erfc is 0 from here on */
 #define SY_CBRT_HALF 0x1.965fea53d6e3dp-1 /* cube root of 1/2 */
 #define SY_CBRT_QUARTER 0x1.428a2f98d728bp-1
 #define SY_SQUARE_MAX 0x1p500 /* beyond these limits hypot scales */
