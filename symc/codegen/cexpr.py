@@ -17,6 +17,9 @@ from ..scalar.ctext import c_literal
 from ..scalar.expr import Expr
 
 _TIGHT = re.compile(r"-?\w+(\.\w+)?$|\w+\([^()]*\)$|\([^()]*\)$")
+_OWN_CALL = re.compile(r"sy_(\w+)\(([\w, ]*)\)")
+DEAR_CALL = 15
+"""Cost from which a function is not inlined in a kernel that has many of them."""
 _MAX_INLINE = 60
 _INLINE_OPS = ("add", "sub", "mul")
 _PLAIN_INTEGERS = {"lt", "le", "gt", "ge", "eq", "neq", "minimum", "maximum", "size_div"}
@@ -91,6 +94,10 @@ class ExprPrinter:
     ----------
     needs : set of str
         Headers of the texts printed so far.
+    outline : bool
+        Whether functions of ``special.h`` are called instead of being inlined.
+    outlined : set of (str, str, int)
+        Functions that are called so: name, C type, number of arguments.
     """
 
     def __init__(
@@ -106,6 +113,8 @@ class ExprPrinter:
         self.risky = risky
         self.count = 0
         self.needs: set[str] = set()
+        self.outline = False
+        self.outlined: set[tuple[str, str, int]] = set()
 
     def fresh(self) -> str:
         """A new name of a value."""
@@ -184,7 +193,17 @@ class ExprPrinter:
         texts = [text(block, a, local) for a in node.args]
         dtype = node.args[-1].dtype if node.args else node.dtype
         self.needs.update(node.op.needs)
-        return tight(node.op.c_text(dtype, texts))
+        text = node.op.c_text(dtype, texts)
+        return self._called(node, text) if self.outline else tight(text)
+
+    def _called(self, node: Expr, text: str) -> str:
+        """`text`, if it is a call of one function of ``special.h`` with one type, out of line."""
+        call = _OWN_CALL.fullmatch(text)
+        if call is None or not node.op.vector or node.op.cost < DEAR_CALL:
+            return tight(text)
+        name = f"sy_call_{call[1]}"
+        self.outlined.add((call[1], storage_type(node.dtype), len(node.args)))
+        return f"{name}({call[2]})"
 
     def index_text(self, block: Block, node: Expr, local: dict[Expr, str] | None = None) -> str:
         """Text of an int64 value inside index arithmetic, where small literals are plain."""

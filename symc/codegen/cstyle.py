@@ -8,16 +8,18 @@ equal texts; ``@`` stands for the name of the function.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..loop import ir
 from ..loop.kernel import Store
 from ..scalar.ctext import SHORT_NAME
-from ..scalar.expr import Expr
-from .cexpr import Block, ExprPrinter, storage_type
+from ..scalar.expr import Expr, walk
+from .cexpr import DEAR_CALL, Block, ExprPrinter, storage_type
 from .hoist import invariants
 
+MAX_INLINED = 6
+"""Vector functions up to which a nest inlines them; each costs 25 ms of compile time."""
 PARALLEL_NANOSECONDS = 20_000
 """Estimated work from which a loop is given to several threads."""
 
@@ -58,6 +60,8 @@ class NestFunction:
         Length of the longest straight-line code, for the choice of compiler flags.
     needs : frozenset of str
         Headers that the text uses, besides ``symc_abi.h``.
+    outlined : frozenset of (str, str, int)
+        Functions that the text calls out of line, see :func:`outlined_text`.
     """
 
     text: str
@@ -66,6 +70,7 @@ class NestFunction:
     fallible: bool
     statements: int
     needs: frozenset[str]
+    outlined: frozenset[tuple[str, str, int]]
 
 
 def print_nest(nest: ir.Nest, aliased: frozenset[str] = frozenset()) -> NestFunction:
@@ -96,6 +101,7 @@ class _NestPrinter:
         self.printer = ExprPrinter(self._leaf, self._load, self._stable, self._risky)
         self.root = Block()
         self.block = self.root
+        self.printer.outline = _dear_calls(nest) > MAX_INLINED
         self.in_parallel = False
         self.parameters: dict[Parameter, str] = {}
         self.outlined: list[str] = []
@@ -118,7 +124,8 @@ class _NestPrinter:
         text = "".join(self.outlined) + _body_text(head, lines)
         needs = frozenset(self.printer.needs)
         longest = _longest_run(text.splitlines())
-        return NestFunction(text, head, tuple(parameters), self.fallible, longest, needs)
+        called = frozenset(self.printer.outlined)
+        return NestFunction(text, head, tuple(parameters), self.fallible, longest, needs, called)
 
     def _declaration(self, parameter: Parameter) -> str:
         name = self.parameters[parameter]
@@ -515,6 +522,30 @@ def _function_text(head: str, arguments: Sequence[str], lines: Sequence[str]) ->
 
 def _body_text(head: str, lines: Sequence[str]) -> str:
     return f"{head} {{\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
+
+
+def _dear_calls(nest: ir.Nest) -> int:
+    roots = [e for stmt, _ in ir.statements(nest.body) for e in ir.expressions(stmt)]
+    return sum(
+        1 for n in walk(roots) if n.kind == "call" and n.op.vector and n.op.cost >= DEAR_CALL
+    )
+
+
+def outlined_text(functions: Iterable[tuple[str, str, int]]) -> str:
+    """Functions that stay calls, in scalar and in vector code.
+
+    The compiler makes the versions for vectors; they compute what inlining would.
+    """
+    lines = []
+    for name, ctype, count in sorted(functions):
+        names = [f"x{k}" for k in range(count)]
+        arguments = ", ".join(f"{ctype} {x}" for x in names)
+        lines.append("#pragma omp declare simd notinbranch")
+        lines.append(
+            f"static __attribute__((noinline)) {ctype} sy_call_{name}({arguments}) "
+            f"{{ return sy_{name}({', '.join(names)}); }}"
+        )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _longest_run(lines: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from .body_c import Body
-from .cstyle import NestFunction
+from .cstyle import NestFunction, outlined_text
 from .flags import level_for
 
 UNIT_LINES = 400
@@ -56,7 +56,7 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     if len(levels) == 1 and lines <= UNIT_LINES * 5 // 4:
         needs = body.needs.union(*[k.needs for k in kernels])
         parts = [_named(body, k) for k in kernels]
-        text = "".join([_head(needs, body.routine_types), _STATIC, *parts, main])
+        text = "".join([_head(needs, body.routine_types), _STATIC, _called(kernels), *parts, main])
         return (SourceUnit(name, text, levels.pop()),)
     heads = [f"{k.head.replace('@', body.names[k.text])};\n" for k in kernels]
     text = "".join([_head(body.needs, body.routine_types), _SHARED, *heads, "\n", main])
@@ -65,13 +65,18 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
         for group in _groups([k for k in kernels if level_for(k.statements) == level]):
             needs = set().union(*[k.needs for k in group])
             parts = [_named(body, k) for k in group]
-            text = "".join([_head(needs, ()), _SHARED, *parts])
+            text = "".join([_head(needs, ()), _SHARED, _called(group), *parts])
             units.append(SourceUnit(f"{name}_{len(units)}", text, level))
     return tuple(units)
 
 
 def _named(body: Body, kernel: NestFunction) -> str:
     return kernel.text.replace("@", body.names[kernel.text]) + "\n"
+
+
+def _called(kernels: Iterable[NestFunction]) -> str:
+    """The functions that some kernels call out of line."""
+    return outlined_text(set().union(*[k.outlined for k in kernels]))
 
 
 def _groups(kernels: Sequence[NestFunction]) -> list[list[NestFunction]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import symc
-from symc.codegen.cstyle import print_nest
+from symc.codegen.cstyle import outlined_text, print_nest
 from symc.loop.evaluate import size_value
 
 PACKAGE = Path(symc.__file__).parent
@@ -98,6 +98,7 @@ def nest_text(nests, aliased=frozenset()):
             f"int entry_{number}(sy_call *c, char **p, int64_t *n) {{ c->api = &driver_api; "
             f"f{number}({', '.join(arguments)}); return c->failed; }}\n"
         )
+    parts.insert(1, outlined_text(set().union(*[f.outlined for f in functions])))
     return "".join(parts), functions
 
 

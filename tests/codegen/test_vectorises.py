@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+import numpy as np
 import pytest
 
 import symc.scalar.arith
@@ -16,6 +17,7 @@ from symc.codegen.target import DEFAULT
 from symc.scalar.op import REGISTRY
 from tests.codegen import kernels as K
 from tests.codegen.harness import COMPILER, FLAGS, INCLUDES, nest_text
+from tests.codegen.test_schedules import check_all
 
 pytestmark = pytest.mark.skipif(
     COMPILER is None or not COMPILER.endswith("gcc"), reason="-fopt-info is gcc's"
@@ -84,3 +86,29 @@ def test_reductions_vectorise(which, tmp_path):
     case = make("float32", "a", "b", "ab") if make else K.arg_of(which, "float32", "a", "b", "ab")
     nests = [n for k, n in case.nests().items() if k not in ("strided", "full")]
     assert vectorised_functions(nests, tmp_path) == set(range(len(nests)))
+
+
+def test_many_functions_are_called_in_vectors(tmp_path):
+    """A kernel with many dear functions calls one vector version of each."""
+    m = K.Maker()
+    x = m.load("x", "a", "float64")
+    for _ in range(10):
+        x = m.op("tanh", m.op("exp", x))
+    stage = K.Stage("outer", (), (m.store("z", "a", x),))
+    case = m.case("many", "a", "", [stage], ("z",), lambda v: (many(v["x"]),))
+    nest = case.nests()["flat"]
+    text, _ = nest_text([nest])
+    assert text.count("sy_call_tanh(double x0)") == 1
+    assert text.count("= sy_call_tanh(") == 10
+    assert vectorised_functions([nest], tmp_path) == {0}
+    listing = subprocess.run(
+        ["objdump", "-d", str(tmp_path / "unit.o")], capture_output=True, text=True
+    ).stdout
+    assert listing.count("_ZGV") >= 20
+    check_all([case], tmp_path, ("-O1", "-mavx2", "-mfma"))
+
+
+def many(x):
+    for _ in range(10):
+        x = np.tanh(np.exp(x))
+    return x
