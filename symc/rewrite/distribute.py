@@ -7,7 +7,8 @@ from typing import Any
 from ..dtypes import is_continuous
 from ..ops.elemwise import elemwise_of
 from ..scalar.arith import add, mul, neg, sub, true_div
-from .algebra import Product, joined, product_of
+from .algebra import joined
+from .products import Product, product_of
 from .rule import rule
 from .values import is_elemwise, operands_of
 

@@ -5,14 +5,15 @@ that stand for operands of any shape. So a pattern is written with the functions
 and it can be evaluated, printed and tested like any other expression.
 
 Matching follows the properties of the scalar ops: operands of commutative ops match in any order,
-and sums and products may have further operands, which a placeholder takes up or which stay beside
-the replacement. Numbers match constants by value.
+and sums, products and quotients may have further operands, which a placeholder takes up or which
+stay beside the replacement. Numbers match constants by value.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..array.type import TensorType
@@ -22,17 +23,53 @@ from ..graph.formula import pp
 from ..graph.node import Constant, Variable
 from ..graph.walk import ancestors, toposort
 from ..ops import methods  # noqa: F401 - variables get their operators there
-from ..ops.elemwise import Elemwise, cast
-from .values import broadcast_like, constant_value, is_tensor, typed
+from ..ops.elemwise import Elemwise, cast, elemwise_of
+from ..scalar.arith import mul, true_div
+from .values import (
+    broadcast_like,
+    constant_value,
+    is_elemwise,
+    is_tensor,
+    operands_of,
+    typed,
+)
 
 __all__ = ["Pattern", "formula"]
 
 Bindings = dict[Variable, Variable]
 
+_MUL, _DIV = elemwise_of(mul), elemwise_of(true_div)
+
 _MAX_OPERANDS = 64
 """Longer sums and products are not searched."""
 
 _PROTOTYPES = {"f": "float64", "c": "complex128", "i": "int64", "u": "uint64", "b": "bool"}
+
+
+@dataclass
+class Beside:
+    """Operands at the root that the pattern does not speak of.
+
+    Attributes
+    ----------
+    op : Op
+        What joins them with the replacement: the sum or product at the root.
+    operands : list of Variable
+    divisors : list of Variable
+        For quotients: further factors of the denominator.
+    """
+
+    op: Any
+    operands: list[Variable] = field(default_factory=list)
+    divisors: list[Variable] = field(default_factory=list)
+
+    def joined_with(self, new: Any) -> Any:
+        """The replacement together with what stands beside it."""
+        if self.operands:
+            new = self.op(new, *self.operands)
+        if not self.divisors:
+            return new
+        return _DIV(new, self.divisors[0] if len(self.divisors) == 1 else _MUL(*self.divisors))
 
 
 class Pattern:
@@ -132,7 +169,7 @@ class Pattern:
 
     # ---- matching
 
-    def match(self, out: Variable) -> tuple[Bindings, list[Variable]] | None:
+    def match(self, out: Variable) -> tuple[Bindings, Beside] | None:
         """What the placeholders stand for if `out` has the form of the left side.
 
         Parameters
@@ -143,26 +180,42 @@ class Pattern:
         Returns
         -------
         tuple or None
-            The bindings, and the operands of the sum or product at the root that are left over.
+            The bindings, and the operands at the root that are left over.
         """
-        for bound, rest in self._match_root(out):
+        for bound, beside in self._match_root(out):
             operands = [bound[p] for p in self.placeholders if p in bound]
             if self.when is None or self.when(*operands):
-                return bound, rest
+                return bound, beside
         return None
 
-    def _match_root(self, out: Variable) -> Iterator[tuple[Bindings, list[Variable]]]:
+    def _match_root(self, out: Variable) -> Iterator[tuple[Bindings, Beside]]:
         for form in self.forms:
             yield from self._match_form(form.owner, out.owner)
 
-    def _match_form(self, wanted: Any, node: Any) -> Iterator[tuple[Bindings, list[Variable]]]:
+    def _match_form(self, wanted: Any, node: Any) -> Iterator[tuple[Bindings, Beside]]:
         if not self._fits(wanted, node):
             return
         if _associative(node.op):
-            yield from self._choose(wanted.inputs, node.inputs, {}, absorb=False, op=node.op)
+            chosen = self._choose(wanted.inputs, node.inputs, {}, absorb=False, op=node.op)
+            for bound, rest in chosen:
+                yield bound, Beside(node.op, rest)
+        elif is_elemwise(node.outputs[0], true_div):
+            yield from self._match_quotient(wanted.inputs, node.inputs)
         else:
             for bound in self._match_operands(wanted, node, {}):
-                yield bound, []
+                yield bound, Beside(node.op)
+
+    def _match_quotient(
+        self, wanted: Sequence[Variable], given: Sequence[Variable]
+    ) -> Iterator[tuple[Bindings, Beside]]:
+        """Match a quotient within a quotient of products: other factors may stand beside it."""
+        top, bottom = wanted
+        whole_top = top.owner is None
+        for above, factors in _factors(given[0], whole_top):
+            for bound in self._match(top, above, {}):
+                for below, divisors in _factors(given[1], bottom.owner is None):
+                    for found in self._match(bottom, below, bound):
+                        yield found, Beside(_MUL, factors, divisors)
 
     def _fits(self, wanted: Any, node: Any) -> bool:
         """Early reject: op, number of operands, dtypes."""
@@ -264,12 +317,11 @@ class Pattern:
         found = self.match(out)
         if found is None:
             return None
-        bound, rest = found
+        bound, beside = found
         new = self._instance(bound, out.type.dtype)
         if new is None:
             return None
-        if rest:
-            new = node.op(new, *rest)
+        new = beside.joined_with(new)
         if new.type.dtype != out.type.dtype:
             return None
         if self._elementwise and self._dropped:
@@ -291,6 +343,15 @@ class Pattern:
         for node in toposort([self.right]):
             values[node.outputs[0]] = node.op(*(values[v] for v in node.inputs))
         return values[self.right]
+
+
+def _factors(x: Variable, whole: bool) -> Iterator[tuple[Variable, list[Variable]]]:
+    """`x`, and unless it counts as a whole each of its factors with the others."""
+    yield x, []
+    operands = None if whole else operands_of(x, mul)
+    if operands is not None and len(operands) <= _MAX_OPERANDS:
+        for i, v in enumerate(operands):
+            yield v, operands[:i] + operands[i + 1 :]
 
 
 def _leaves(x: Variable) -> list[Variable]:

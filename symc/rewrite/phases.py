@@ -19,7 +19,6 @@ Importing this module registers the rules.
 from __future__ import annotations
 
 from . import (
-    algebra,
     blas,
     cast,
     distribute,
@@ -27,11 +26,13 @@ from . import (
     fold,
     index,
     join,
+    products,
     reduce,
     scatter,
     shape,
     specialise,
     stable,
+    sums,
 )
 
 __all__ = ["RULE_FILES"]
@@ -40,7 +41,8 @@ RULE_FILES = (
     fold,
     cast,
     elementwise,
-    algebra,
+    sums,
+    products,
     distribute,
     shape,
     index,

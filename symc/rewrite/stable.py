@@ -34,8 +34,8 @@ from ..scalar import math as sm
 from ..scalar import special as sp
 from ..scalar.arith import mul, neg, sub, true_div
 from ..scalar.logic import second
-from .algebra import Product, product_of
 from .index import is_range_over
+from .products import Product, product_of
 from .rule import rule
 from .sizes import length_variable
 from .values import (

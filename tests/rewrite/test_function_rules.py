@@ -97,6 +97,12 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: g.j / g.t * g.j * 100 * g.t,
         lambda g: g.u * g.v / g.u,
     ],
+    "quotient_by_abs": [
+        lambda g: g.x / m.abs_(g.x),
+        lambda g: g.y * m.abs_(g.x) / g.x,
+        lambda g: m.sqr(g.x) / m.abs_(g.x),
+    ],
+    "power_of_half": [lambda g: m.abs_(g.x) ** 0.5, lambda g: m.abs_(g.x) ** -0.5 * g.y],
     "product_over_sum": [
         lambda g: (g.x / g.y + g.s) * g.y,
         lambda g: (g.x / g.y - g.row / g.y) * g.y * g.s,
@@ -293,8 +299,6 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
     ],
     "power_as_products": [
         lambda g: g.x**5,
-        lambda g: m.abs_(g.x) ** 0.5,
-        lambda g: m.abs_(g.x) ** -0.5,
         lambda g: g.x**-3,
         lambda g: g.k**7,
     ],

@@ -228,3 +228,18 @@ def test_matrix_constructor_is_float() -> None:
     with toy_rules((square, {})):
         x = matrix("x")
         assert root(rewritten(x * x)) == "sqr"
+
+
+def test_quotients_within_quotients_of_products() -> None:
+    def quotient(x: Any) -> Any:
+        return exp(x) / log(x), sin(x)
+
+    x, y, z = dscalar("x"), dscalar("y"), dscalar("z")
+    with toy_rules((quotient, {})):
+        plain = rewritten(exp(x) / log(x))
+        assert root(plain) == "sin"
+        new = rewritten(mul(y, exp(x)) / mul(z, log(x), y))
+        assert root(new) == "true_div"
+        got = evaluate(new, [x, y, z], [0.5, 2.0, 3.0])
+        np.testing.assert_allclose(got, 2 * np.sin(0.5) / (3 * 2))
+        assert root(rewritten(exp(x) / log(y))) == "true_div"
