@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
 
 from ..dtypes import DTYPES
 from ..scalar.ctext import c_literal
@@ -310,8 +309,3 @@ def _wrapped(text: str) -> bool:
 
 def _strip(text: str) -> str:
     return text[1:-1] if _wrapped(text) else text
-
-
-def literal(value: Any, dtype: str) -> str:
-    """C literal of a number."""
-    return c_literal(value, dtype)

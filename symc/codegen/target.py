@@ -13,21 +13,14 @@ class Target:
     ----------
     vector_bytes : int
         Width of a vector register.
-    l1_bytes, l2_bytes : int
-        Data caches of one core.
     stream_bytes : int
         Results from this size on are stored past the caches.
-    cores : int
-        Cores that may be used; texts do not depend on it.
     operation_ns : float
         Time of one cheap operation on one element in vector code.
     """
 
     vector_bytes: int = 32
-    l1_bytes: int = 32 * 1024
-    l2_bytes: int = 512 * 1024
     stream_bytes: int = 24 * 1024 * 1024
-    cores: int = 1
     operation_ns: float = 0.15
 
     def lanes(self, itemsize: int, cost: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import numpy as np
@@ -88,6 +89,7 @@ def test_reductions_vectorise(which, tmp_path):
     assert vectorised_functions(nests, tmp_path) == set(range(len(nests)))
 
 
+@pytest.mark.skipif(shutil.which("objdump") is None, reason="no objdump")
 def test_many_functions_are_called_in_vectors(tmp_path):
     """A kernel with many dear functions calls one vector version of each."""
     m = K.Maker()
