@@ -138,6 +138,10 @@ class DimShuffle(BuiltinOp):
         axes = tuple((None, 0) if d == "x" else (d, 1) for d in self.new_order)
         return ViewSpec(0, axes, (0,) * len(self.input_broadcastable))
 
+    def signed_by(self, node: Apply) -> list[Any]:
+        """The result is non-negative where the operand is."""
+        return [node.inputs[0]]
+
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (g,) = g_outputs
         if isinstance(g.type, DisconnectedType):

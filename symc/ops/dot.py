@@ -158,6 +158,11 @@ class Dot(_Linear):
                 b.assign(total, _accumulate(total, left, right, work))
             b.store(z, idx, cast_scalar(total, z.dtype))
 
+    def signed_by(self, node: Apply) -> list[Any]:
+        """A vector times itself is a sum of squares; else both operands must be non-negative."""
+        x, y = node.inputs
+        return [] if x is y and x.type.ndim == 1 else [x, y]
+
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         x, y = inputs
         (g,) = g_outputs

@@ -25,6 +25,7 @@ from ..graph.trace import user_line
 from ..scalar.op import CASTS, UNDEFINED
 from .dimshuffle import pad_left
 from .reduce import zero_gradient
+from .sign import signed_by_scalar_op, without_pole
 from .sum_to import sum_to
 
 __all__ = ["Elemwise", "apply_scalar", "cast", "elemwise_of", "register_elemwise"]
@@ -248,8 +249,13 @@ class Elemwise(BuiltinOp):
             gs = [None if isinstance(g.type, DisconnectedType) else g for g in g_outputs]
             many: Sequence[Any] = self.scalar_op.grad_exprs(gs, outputs, inputs)
             return many
-        terms: Sequence[Any] = self.scalar_op.grad_exprs(g_outputs[0], outputs[0], inputs)
+        y, operands = without_pole(self.scalar_op, outputs[0], inputs)
+        terms: Sequence[Any] = self.scalar_op.grad_exprs(g_outputs[0], y, operands)
         return terms
+
+    def signed_by(self, node: Apply) -> list[Any] | None:
+        """The operands that must be non-negative so that the result is; see `ops.sign`."""
+        return signed_by_scalar_op(node)
 
     def _gradient(self, i: int, x: Any, term: Any, inputs: Sequence[Any]) -> Any:
         """Bring one term of the scalar gradient to the shape and dtype of its operand."""

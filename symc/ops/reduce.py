@@ -144,6 +144,11 @@ class CAReduce(BuiltinOp):
 
     # -- derivatives
 
+    def signed_by(self, node: Apply) -> list[Any] | None:
+        """Sums, products and extremes are non-negative where the operand is."""
+        known = self.scalar_op.name in ("add", "mul", "maximum", "minimum")
+        return [node.inputs[0]] if known else None
+
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (x,), (g,) = inputs, g_outputs
         if isinstance(g.type, DisconnectedType):

@@ -192,6 +192,10 @@ class Reshape(BuiltinOp):
         """Return that the result is connected to the first operand only."""
         return [[True], [False]]
 
+    def signed_by(self, node: Apply) -> list[Any]:
+        """The result is non-negative where the operand is."""
+        return [node.inputs[0]]
+
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         x, _ = inputs
         (g,) = g_outputs

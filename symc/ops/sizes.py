@@ -87,6 +87,10 @@ class Shape_i(_OfShape):  # noqa: N801 - Theano's name
     def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
         return read.shape(0)[self.i]
 
+    def signed_by(self, node: Apply) -> list[Any]:
+        """A length is never negative."""
+        return []
+
     def __str__(self) -> str:
         return f"Shape_i{{{self.i}}}"
 

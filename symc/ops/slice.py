@@ -364,6 +364,10 @@ class Subtensor(BuiltinOp):
         """Return that the result is connected to the first operand only."""
         return [[i == 0] for i in range(len(node.inputs))]
 
+    def signed_by(self, node: Apply) -> list[Any]:
+        """The result is non-negative where the operand is."""
+        return [node.inputs[0]]
+
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         x, *integers = inputs
         (g,) = g_outputs

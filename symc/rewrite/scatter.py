@@ -16,7 +16,7 @@ from ..ops.reduce import Sum
 from ..ops.scatter import AdvancedIncSubtensor, AdvancedIncSubtensor1
 from ..ops.slice import Subtensor
 from ..ops.write import IncSubtensor
-from ..scalar.arith import add, mul, neg, sub
+from ..scalar.arith import add, mul, neg, sub, true_div
 from ..scalar.logic import second
 from .index import entries_of, is_range_over, is_whole
 from .rule import rule
@@ -148,6 +148,24 @@ def write_of_filled_values(node: Any, ctx: Any) -> Any:
     if not all(value.type.broadcastable) or not ctx.same_shape(values, part):
         return None
     return node.op(x, dimshuffle(value, []) if value.type.ndim else value, *indices)
+
+
+@rule("canonical", ops=[mul, true_div])
+def product_with_zeroed_part(node: Any, ctx: Any) -> Any:
+    """``a * set(x[i], 0)`` is set((a * x)[i], 0): zeroed is 0, even if a is infinite."""
+    (out,) = node.outputs
+    candidates = node.inputs if node.op.scalar_op is mul else node.inputs[:1]
+    for k, v in enumerate(candidates):
+        write = _write(v)
+        if write is None or not write.op.set_instead_of_inc or ctx.readers(v) != 1:
+            continue
+        x, values, *indices = write.inputs
+        if constant_value(_filling(values)) != 0 or not ctx.same_shape(v, out):
+            continue
+        product = node.op(*node.inputs[:k], x, *node.inputs[k + 1 :])
+        if product.type == v.type == out.type:
+            return write.op(product, values, *indices)
+    return None
 
 
 # ---------------------------------------------------------------------------------------------

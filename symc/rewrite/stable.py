@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..dtypes import is_float
-from ..ops import math as tm
 from ..ops.dimshuffle import DimShuffle
 from ..ops.elemwise import elemwise_of
 from ..ops.gather import AdvancedSubtensor, AdvancedSubtensor1
@@ -26,14 +25,13 @@ from ..ops.math import (
     sqr,
     switch,
 )
-from ..ops.reduce import Max, Sum
+from ..ops.reduce import Max, Sum, keep_dims
 from ..ops.shape import Reshape
 from ..ops.slice import Subtensor
 from ..ops.softmax import CrossentropySoftmax1Hot, LogSoftmax, Softmax
 from ..scalar import math as sm
 from ..scalar import special as sp
 from ..scalar.arith import mul, neg, sub, true_div
-from ..scalar.logic import second
 from .index import is_range_over
 from .products import Product, product_of
 from .rule import rule
@@ -322,16 +320,23 @@ def softmax_of_exponentials(node: Any, ctx: Any) -> Any:
             continue
         powers, axes = found
         inner = operands_of(powers, sm.exp)
-        if inner is None or len(axes) != 1 or product.factors.get(powers, 0) < 1:
+        if inner is None or not axes or product.factors.get(powers, 0) < 1:
             continue
         if not _one_dtype(out, powers, inner[0], total):
             continue
-        probabilities = Softmax(axes[0])(_unshifted(inner[0], axes))
+        probabilities = _softmax(_unshifted(inner[0], axes), axes)
         product.factors[powers] -= 1
         product.factors[total] += 1
         product.factors[probabilities] = product.factors.get(probabilities, 0) + 1
         return product.rebuilt(ctx)
     return None
+
+
+def _softmax(x: Any, axes: tuple[int, ...]) -> Any:
+    """Softmax over one axis, or over several together."""
+    if len(axes) == 1:
+        return Softmax(axes[0])(x)
+    return exp(x - keep_dims(x, LogSumExp(axes)(x), axes))
 
 
 def _unshifted(x: Any, axes: tuple[int, ...]) -> Any:
@@ -398,49 +403,3 @@ def _counted_from_start(labels: Any, x: Any, ctx: Any) -> Any:
     if labels.type.dtype[0] == "u":
         return labels
     return switch(labels < 0, labels.astype("int64") + length_variable(x, 1, ctx), labels)
-
-
-# ---------------------------------------------------------------------------------------------
-# Gradients at 0
-# ---------------------------------------------------------------------------------------------
-
-
-@rule("stable", ops=[true_div])
-def gradient_of_norm(node: Any, ctx: Any) -> Any:
-    """``x / sqrt(sum(sqr(x)))`` is 0 where x is 0: a subgradient of the norm."""
-    (out,) = node.outputs
-    if not is_float(out.type.dtype):
-        return None
-    product = product_of(out, ctx)
-    for root, exponent in list(product.factors.items()):
-        radicand = operands_of(_inside(root), sm.sqrt) if exponent < 0 else None
-        if radicand is None or root.type.dtype != out.type.dtype:
-            continue
-        source = _squared(_inside(radicand[0]))
-        if source is None or product.factors.get(source, 0) < 1:
-            continue
-        zero, one = (typed(n, root.type.dtype, root.type.ndim) for n in (0, 1))
-        divisor = switch(tm.eq(root, zero), one, root)
-        product.factors[divisor] = product.factors.pop(root)
-        return product.rebuilt(ctx)
-    return None
-
-
-def _inside(x: Any) -> Any:
-    """`x` without dimshuffles and fills around it."""
-    while x.owner is not None:
-        if isinstance(x.owner.op, DimShuffle):
-            x = x.owner.inputs[0]
-        elif is_elemwise(x, second):
-            x = x.owner.inputs[1]
-        else:
-            break
-    return x
-
-
-def _squared(x: Any) -> Any:
-    """The variable whose squares are summed in `x`, else None."""
-    found = _summed(x)
-    squares = x if found is None else found[0]
-    operands = operands_of(squares, tm.sqr.scalar_op)
-    return None if operands is None else operands[0]
