@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ArgumentError, UpdateError, user_message
@@ -75,6 +76,11 @@ class In:
             raise ArgumentError(f"input {variable}: mutable=True needs borrow=True")
         self.implicit = implicit
         self.shared = shared
+
+    @property
+    def tied(self) -> bool:
+        """Whether the value is that of a shared variable, which other functions see, too."""
+        return bool(self.implicit) and isinstance(self.value, SharedVariable)
 
     def __repr__(self) -> str:
         return f"In({self.variable})"
@@ -170,3 +176,32 @@ def as_output(spec: Any) -> Out:
             hint="wrap numbers and arrays with symc.tensor.constant",
         )
     )
+
+
+def flat_outputs(outputs: Any) -> tuple[list[Out], Any]:
+    """Outputs in a row, and how a call returns them.
+
+    Returns
+    -------
+    list of Out
+    str or list of str
+        ``"none"``, ``"single"``, ``"list"``, or the keys of a dict, sorted.
+
+    Raises
+    ------
+    AssertionError
+        If a key is not a string.
+    """
+    if outputs is None:
+        return [], "none"
+    if isinstance(outputs, Mapping):
+        for key in outputs:
+            if not isinstance(key, str):
+                raise AssertionError(
+                    user_message("keys of an output dict must be strings", got=repr(key))
+                )
+        keys = sorted(outputs)
+        return [as_output(outputs[k]) for k in keys], keys
+    if isinstance(outputs, (list, tuple)):
+        return [as_output(o) for o in outputs], "list"
+    return [as_output(outputs)], "single"

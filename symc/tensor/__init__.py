@@ -72,6 +72,7 @@ from ..gradient import (
     numeric_grad,
     verify_grad,
 )
+from ..ops import formulas as _formulas
 from ..ops.accumulate import CumOp, cumprod, cumsum, diff
 from ..ops.advanced import Nonzero, flatnonzero, nonzero, nonzero_values
 from ..ops.alloc import (
