@@ -19,7 +19,6 @@ from typing import Any
 from ..array.type import TensorType
 from ..dtypes import DTYPES, can_cast_safely, is_continuous
 from ..errors import RewriteError
-from ..graph.formula import pp
 from ..graph.node import Constant, Variable
 from ..graph.walk import ancestors, toposort
 from ..ops import methods  # noqa: F401 - variables get their operators there
@@ -153,7 +152,8 @@ class Pattern:
         left, right = result
         if not is_tensor(right):
             right = typed(right, left.type.dtype)
-        unknown = set(_leaves(right)) - set(_leaves(left))
+        needed = {v for v in _leaves(right) if not isinstance(v, Constant)}
+        unknown = needed - set(_leaves(left))
         if left.owner is None or unknown:
             raise RewriteError(
                 f"the pattern {function.__name__} can't be used: "
@@ -368,5 +368,31 @@ def _associative(op: Any) -> bool:
 
 def formula(pattern: Pattern) -> str:
     """The pattern as text: ``log(1 + x) -> log1p(x)``."""
-    left, right = (pp(side, brackets="needed") for side in (pattern.left, pattern.right))
-    return f"{left} -> {right}"
+    return f"{_text(pattern.left, 0)} -> {_text(pattern.right, 0)}"
+
+
+_INFIX = {"add": ("+", 1), "sub": ("-", 1), "mul": ("*", 2), "true_div": ("/", 2)}
+
+
+def _text(x: Variable, binding: int) -> str:
+    """`x` as a formula, in brackets if it binds less strongly than `binding`."""
+    if isinstance(x, Constant):
+        return f"{x.data:g}" if x.data.dtype.kind == "f" else str(x.data)
+    if x.owner is None:
+        return str(x)
+    op, operands = x.owner.op, x.owner.inputs
+    name = op.scalar_op.name if isinstance(op, Elemwise) else str(op)
+    if name == "neg":
+        return _bracketed(f"-{_text(operands[0], 3)}", 2, binding)
+    if name not in _INFIX:
+        return f"{name}({', '.join(_text(v, 0) for v in operands)})"
+    symbol, strength = _INFIX[name]
+    first, *others = operands
+    # The operands behind - and / need brackets even if they bind as strongly.
+    behind = strength if symbol in "+*" else strength + 1
+    parts = [_text(first, strength), *(_text(v, behind) for v in others)]
+    return _bracketed(f" {symbol} ".join(parts), strength, binding)
+
+
+def _bracketed(text: str, strength: int, binding: int) -> str:
+    return f"({text})" if strength < binding else text
