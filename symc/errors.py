@@ -249,7 +249,7 @@ def user_message(
     where: Lines = None,
     hint: Lines = None,
 ) -> str:
-    """Build the text of an error in symc's one layout.
+    """Build the text of an error in symc's one layout; parts that are None or empty are left out.
 
     Parameters
     ----------

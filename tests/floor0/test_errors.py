@@ -102,4 +102,7 @@ def test_anything_can_be_shown() -> None:
     assert user_message("w", got=[(2, 3), np.dtype("float32")]) == (
         "w\n  got: (2, 3)\n       float32"
     )
-    assert user_message("", got="") == "\n  got: "
+
+
+def test_empty_parts_are_left_out() -> None:
+    assert user_message("w", got="", where="", hint=None) == "w"
