@@ -32,10 +32,10 @@ from .math import (
     exp,
     expm1,
     log,
-    log1p,
     maximum,
     minimum,
     sigmoid,
+    softplus,
     switch,
 )
 from .reduce import max as max_
@@ -379,12 +379,12 @@ def binary_crossentropy(output: Any, target: Any) -> Any:
 
 
 def sigmoid_binary_crossentropy(output: Any, target: Any) -> Any:
-    """Return `binary_crossentropy` of ``sigmoid(output)``, stably: ``softplus(-|x|) + ...``.
+    """Return `binary_crossentropy` of ``sigmoid(output)``, stably: ``softplus(x) - x t``.
 
-    ``max(x, 0) - x t + log(1 + exp(-|x|))``.
+    The gradient with respect to `output` is ``sigmoid(x) - t``.
     """
     x, t = as_tensor_variable(output), as_tensor_variable(target)
-    return maximum(x, 0) - x * t + log1p(exp(-abs(x)))
+    return softplus(x) - x * t
 
 
 def relu(x: Any, alpha: Any = 0) -> Any:

@@ -206,11 +206,12 @@ def _writes_each_row_once(scatter: Any, x: Any, ctx: Any) -> bool:
     )
 
 
-@rule("canonical", ops=[mul])
+@rule("canonical", ops=[mul, true_div])
 def product_with_scatter(node: Any, ctx: Any) -> Any:
-    """``y * (v scattered to i in zeros)`` is ``v * y[i]`` scattered to i."""
+    """``y * (v scattered to i in zeros)`` is ``v * y[i]`` scattered to i; so is a quotient."""
     (out,) = node.outputs
-    for k, x in enumerate(node.inputs):
+    candidates = node.inputs if node.op.scalar_op is mul else node.inputs[:1]
+    for k, x in enumerate(candidates):
         scatter = _scattered(x)
         if scatter is None or ctx.readers(x) != 1 or x.type.dtype != out.type.dtype:
             continue

@@ -183,7 +183,8 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: g.v + dot(g.x.T, g.t),
         lambda g: g.v - g.s * dot(g.t, g.x),
         lambda g: dot(g.x, g.z) + dot(g.y, g.z),
-        lambda g: g.z + m.exp(g.z) - dot(g.x.T, g.y[:, :2]),
+        lambda g: g.z - g.s * (dot(g.x.T, g.y[:, :2]) / 3 + 0.1 * g.z),
+        lambda g: g.s * dot(g.x, g.z) - dot(g.y, g.z) / g.s + dot(g.x, g.z * 2),
     ],
     "useless_slice": [
         lambda g: g.x[0 : g.x.shape[0]] + 1,
@@ -233,6 +234,7 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
     ],
     "product_with_scatter": [
         lambda g: g.y * _scattered(g, g.t),
+        lambda g: _scattered(g, g.t) / g.y,
         lambda g: g.s * _scattered(g, g.t),
         lambda g: g.col * _scattered(g, g.t),
         lambda g: g.y * inc_subtensor(zeros_like(g.x)[1:], g.y[1:]),
