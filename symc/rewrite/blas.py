@@ -1,243 +1,177 @@
-"""Products of matrices: transposes and factors moved outward, sums with them made one call."""
+"""Sums with a product of matrices in them, as one library call that updates the summand.
+
+``b * C + a * dot(A, B)`` is one call of gemm, for a vector C of gemv. That saves a pass over memory
+where C is a buffer that exists already: a weight that is updated, another product. Where C is
+computed elementwise, or the sum goes into an elementwise expression, addition costs nothing, as it
+is fused; then the sum is left alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..array.convert import constant
+from ..dtypes import is_float
 from ..loop.routines import DTYPES as ROUTINE_DTYPES
-from ..ops.alloc import Alloc
-from ..ops.dimshuffle import DimShuffle, dimshuffle
-from ..ops.dot import Dot, dot_op, gemm, gemv
+from ..ops.dimshuffle import dimshuffle
+from ..ops.dot import gemm, gemv
 from ..ops.elemwise import Elemwise, elemwise_of
-from ..scalar.arith import add, mul, neg, sub
+from ..ops.reduce import CAReduce
+from ..ops.softmax import LogSoftmax, Softmax
+from ..scalar.arith import add, mul, neg, sub, true_div
+from .dots import is_dot
+from .products import product_of
 from .rule import rule
-from .sizes import length_variable
-from .values import constant_value, is_elemwise, operands_of, typed
+from .values import is_elemwise, typed
 
 __all__ = ["gemm_of_sum"]
 
-_add, _sub, _neg, _mul = map(elemwise_of, (add, sub, neg, mul))
+MAX_TERMS = 8
+"""Longer sums are left alone."""
+
+_FUSE_THEIR_OPERANDS = (Elemwise, CAReduce, Softmax, LogSoftmax)
+
+_add, _mul, _div, _neg = map(elemwise_of, (add, mul, true_div, neg))
 
 
-def _is_dot(x: Any) -> bool:
-    return x.owner is not None and isinstance(x.owner.op, Dot)
+@dataclass(frozen=True)
+class _Scale:
+    """A scalar factor: a number times variables, divided by variables."""
 
+    number: float = 1.0
+    above: tuple[Any, ...] = ()
+    below: tuple[Any, ...] = ()
 
-@rule(("canonical", "specialise"), ops=[DimShuffle])
-def transpose_of_dot(node: Any, ctx: Any) -> Any:
-    """dot(a, b).T is dot(b.T, a.T), if nothing else reads the product."""
-    (x,) = node.inputs
-    if not _is_dot(x) or node.op.new_order != (1, 0) or ctx.readers(x) != 1:
-        return None
-    a, b = x.owner.inputs
-    if a.type.ndim != 2 or b.type.ndim != 2:
-        return None
-    return dot_op(dimshuffle(b, 1, 0), dimshuffle(a, 1, 0))
-
-
-@rule("canonical", ops=[Dot])
-def dot_with_zero(node: Any, ctx: Any) -> Any:
-    """dot(0, x) is 0, if the lengths of the summed axes are proved equal."""
-    (out,) = node.outputs
-    x, y = node.inputs
-    if constant_value(_filling(x)) != 0 and constant_value(_filling(y)) != 0:
-        return None
-    if not ctx.same_length(x, x.type.ndim - 1, y, 0):
-        return None
-    rows = [length_variable(x, d, ctx) for d in range(x.type.ndim - 1)]
-    columns = [length_variable(y, d, ctx) for d in range(1, y.type.ndim)]
-    zero = typed(0, out.type.dtype)
-    return Alloc()(zero, *rows, *columns) if out.type.ndim else zero
-
-
-def _filling(x: Any) -> Any:
-    return x.owner.inputs[0] if x.owner is not None and isinstance(x.owner.op, Alloc) else x
-
-
-@rule("canonical", ops=[Dot])
-def dot_over_short_axis(node: Any, ctx: Any) -> Any:
-    """A product that sums over an axis of length 1 is elementwise."""
-    x, y = node.inputs
-    if not (x.type.broadcastable[-1] and y.type.broadcastable[0]):
-        return None
-    left = dimshuffle(x, [*range(x.type.ndim - 1), *["x"] * (y.type.ndim - 1)])
-    right = dimshuffle(y, [*["x"] * (x.type.ndim - 1), *range(1, y.type.ndim)])
-    return _mul(left, right)
-
-
-@rule("canonical", ops=[Dot])
-def dot_with_column(node: Any, ctx: Any) -> Any:
-    """A product with one column, or of one row, is a product of a matrix and a vector."""
-    x, y = node.inputs
-    if (x.type.ndim, y.type.ndim) != (2, 2):
-        return None
-    if y.type.broadcastable[1]:
-        return dimshuffle(dot_op(x, dimshuffle(y, 0)), 0, "x")
-    if x.type.broadcastable[0]:
-        return dimshuffle(dot_op(dimshuffle(y, 1, 0), dimshuffle(x, 1)), "x", 0)
-    return None
-
-
-@rule("canonical", ops=[Dot])
-def factor_out_of_dot(node: Any, ctx: Any) -> Any:
-    """dot(s * x, y) is s * dot(x, y) for a scalar s, where that saves a pass over x."""
-    (out,) = node.outputs
-    operands = list(node.inputs)
-    scales: list[Any] = []
-    negative = False
-    for i, x in enumerate(operands):
-        x = _below_shuffle(x)
-        if x.type.dtype != out.type.dtype or ctx.readers(x) != 1:
-            continue
-        if is_elemwise(x, neg):
-            rest, own = x.owner.inputs, []
-        else:
-            factors = operands_of(x, mul) or []
-            own = [v for v in factors if all(v.type.broadcastable)]
-            rest = [v for v in factors if v not in own]
-            if not own:
-                continue
-        # Where the factor is computed elementwise anyway, scaling it costs nothing.
-        if len(rest) != 1 or rest[0].type != x.type or is_elemwise(rest[0]):
-            continue
-        negative ^= is_elemwise(x, neg)
-        scales += own
-        operands[i] = _shuffled_as(operands[i], rest[0])
-    if operands == node.inputs:
-        return None
-    product = dot_op(*operands)
-    if scales:
-        product = _mul(
-            *(
-                dimshuffle(s, ["x"] * out.type.ndim) if s.type.ndim != out.type.ndim else s
-                for s in map(_as_scalar, scales)
-            ),
-            product,
+    def times(self, other: _Scale) -> _Scale:
+        """The product of two factors."""
+        return _Scale(
+            self.number * other.number, self.above + other.above, self.below + other.below
         )
-    return _neg(product) if negative else product
+
+    def variable(self, dtype: str) -> Any:
+        """The factor as a 0-d variable of `dtype`."""
+        number = abs(self.number) if self.above and abs(self.number) == 1 else self.number
+        parts = list(self.above)
+        if number != 1 or not parts:
+            parts.insert(0, typed(number, dtype))
+        total = parts[0] if len(parts) == 1 else _mul(*parts)
+        if self.below:
+            total = _div(total, self.below[0] if len(self.below) == 1 else _mul(*self.below))
+        return _neg(total) if number != self.number else total
 
 
-def _as_scalar(s: Any) -> Any:
-    return dimshuffle(s, []) if s.type.ndim else s
+@dataclass
+class _Sum:
+    """A sum taken apart: products of matrices, and the other terms, with scalar factors."""
+
+    out: Any
+    dots: list[tuple[_Scale, Any]] = field(default_factory=list)
+    others: list[tuple[_Scale, Any]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.dots) + len(self.others)
+
+    def put(self, scale: _Scale, x: Any, ctx: Any) -> None:
+        """Add a term that is not taken apart any more."""
+        alone = is_dot(x) and x.type == self.out.type and ctx.readers(x) == 1
+        (self.dots if alone else self.others).append((scale, x))
 
 
-def _below_shuffle(x: Any) -> Any:
-    """What `x` is a transpose of, or `x`."""
-    if x.owner is not None and isinstance(x.owner.op, DimShuffle) and x.owner.op.is_transpose:
-        return x.owner.inputs[0]
-    return x
+def _taken_apart(out: Any, ctx: Any) -> _Sum | None:
+    """The terms of `out`; None if there are too many or one has no scalar times one tensor."""
+    total = _Sum(out)
+    pending = [(_Scale(), out)]
+    while pending and len(total) <= MAX_TERMS:
+        scale, x = pending.pop()
+        if x.type != out.type:
+            return None
+        if is_elemwise(x, add, sub) and (x is out or ctx.readers(x) == 1):
+            signs = [1.0] * len(x.owner.inputs)
+            if x.owner.op.scalar_op is sub:
+                signs[1] = -1.0
+            parts = [
+                (scale.times(_Scale(sign)), v)
+                for sign, v in zip(signs, x.owner.inputs, strict=True)
+            ]
+            pending.extend(parts[::-1])
+            continue
+        factor, core = _scaled(x, ctx)
+        if core is x:
+            total.put(scale, x, ctx)
+        else:
+            pending.append((scale.times(factor), core))
+    return total if len(total) <= MAX_TERMS else None
 
 
-def _shuffled_as(x: Any, source: Any) -> Any:
-    """`source` transposed as `x` is."""
-    return x.owner.op(source) if _below_shuffle(x) is not x else source
-
-
-# ---------------------------------------------------------------------------------------------
-# gemm and gemv
-# ---------------------------------------------------------------------------------------------
-
-
-class _Term:
-    """A term of a sum: scalars times one tensor."""
-
-    def __init__(self, x: Any, sign: int) -> None:
-        self.x = x
-        self.sign = sign
-        self.scales: list[Any] = []
-        self.core = x
-        factors = operands_of(x, mul)
-        if factors is not None:
-            rest = [v for v in factors if not all(v.type.broadcastable)]
-            if len(rest) == 1 and rest[0].type == x.type:
-                self.core = rest[0]
-                self.scales = [v for v in factors if v is not rest[0]]
-        elif is_elemwise(x, neg):
-            self.core, self.sign = x.owner.inputs[0], -sign
-
-    def scale(self, dtype: str) -> Any:
-        """The scalar factor, sign included, as a 0-d variable of `dtype`."""
-        number, symbols = float(self.sign), []
-        for s in self.scales:
-            value = constant_value(s)
-            if value is None:
-                symbols.append(dimshuffle(s, []) if s.type.ndim else s)
-            else:
-                number *= float(value)
-        if not symbols:
-            return typed(number, dtype)
-        total = symbols[0] if len(symbols) == 1 else _mul(*symbols)
-        if number == -1:
-            total = _neg(total)
-        elif number != 1:
-            total = _mul(constant(number, dtype=dtype), total)
-        return total
-
-
-def _terms(out: Any) -> list[_Term]:
-    operands = out.owner.inputs
-    if out.owner.op.scalar_op is sub:
-        return [*_of_sum(operands[0], 1), *_of_sum(operands[1], -1)]
-    return [_Term(v, 1) for v in operands]
-
-
-def _of_sum(x: Any, sign: int) -> list[_Term]:
-    parts = operands_of(x, add) or [x]
-    same = all(p.type.dtype == x.type.dtype for p in parts)
-    return [_Term(p, sign) for p in (parts if same else [x])]
-
-
-def _sum_of(terms: Sequence[_Term]) -> Any:
-    """The sum of terms as an elementwise expression."""
-    plus = [t.x for t in terms if t.sign == 1 or (t.x is not t.core and is_elemwise(t.x, neg))]
-    minus = [t.x for t in terms if t.x not in plus]
-    total = None if not plus else plus[0] if len(plus) == 1 else _add(*plus)
-    for x in minus:
-        total = _neg(x) if total is None else _sub(total, x)
-    return total
+def _scaled(x: Any, ctx: Any) -> tuple[_Scale, Any]:
+    """`x` as a scalar factor times one tensor of its type; itself if it is not of that form."""
+    if not is_elemwise(x, mul, true_div, neg) or ctx.readers(x) != 1:
+        return _Scale(), x
+    product = product_of(x, ctx)
+    above: list[Any] = []
+    below: list[Any] = []
+    core = None
+    for v, exponent in product.factors.items():
+        scalar = all(v.type.broadcastable) and v.type.dtype == x.type.dtype
+        if scalar and abs(exponent) == 1:
+            (above if exponent > 0 else below).append(dimshuffle(v, []) if v.type.ndim else v)
+        elif core is None and exponent == 1 and v.type == x.type:
+            core = v
+        else:
+            return _Scale(), x
+    if core is None:
+        return _Scale(), x
+    return _Scale(product.over / product.under, tuple(above), tuple(below)), core
 
 
 @rule("blas", ops=[add, sub])
 def gemm_of_sum(node: Any, ctx: Any) -> Any:
-    """B * C + a * dot(A, B) is one call of gemm (gemv for a vector C), which may overwrite C."""
+    """``b * C + a * dot(A, B)`` is one call of gemm (gemv for a vector C) that updates C."""
     (out,) = node.outputs
     dtype = out.type.dtype
-    if out.type.ndim not in (1, 2) or dtype not in ROUTINE_DTYPES or dtype.startswith("complex"):
+    if out.type.ndim not in (1, 2) or dtype not in ROUTINE_DTYPES or not is_float(dtype):
         return None
-    terms = _terms(out)
-    if any(t.x.type.dtype != dtype for t in terms) or len(terms) < 2:
+    clients = ctx.clients(out)
+    if any(c is not None and isinstance(c.op, _FUSE_THEIR_OPERANDS) for c in clients):
         return None
-    for k, term in enumerate(terms):
-        if not _is_product(term, out, ctx):
-            continue
-        rest = terms[:k] + terms[k + 1 :]
-        alone = rest[0] if len(rest) == 1 and not _is_computed(rest[0].core) else None
-        summand = alone.core if alone is not None else _sum_of(rest)
-        if summand.type != out.type or not ctx.same_shape(summand, out):
-            continue
-        beta = alone.scale(dtype) if alone is not None else typed(1, dtype)
-        x, y = term.core.owner.inputs
-        if out.type.ndim == 2:
-            return gemm(summand, term.scale(dtype), x, y, beta)
-        if x.type.ndim == 1:
-            x, y = dimshuffle(y, 1, 0), x
-        return gemv(summand, term.scale(dtype), x, y, beta)
-    return None
+    total = _taken_apart(out, ctx)
+    if total is None or not total.dots:
+        return None
+    start = _summand(total, dtype)
+    if start is None:
+        return None
+    result, beta = start
+    if not ctx.same_shape(result, out):
+        return None
+    for scale, product in total.dots:
+        if not ctx.same_shape(product, out):
+            return None
+        result = _accumulated(result, beta, scale.variable(dtype), product)
+        beta = typed(1, dtype)
+    return result
 
 
-def _is_product(term: _Term, out: Any, ctx: Any) -> bool:
-    """Whether a term is a scaled product of the shape of the sum that nothing else reads."""
-    core = term.core
-    if not _is_dot(core) or core.type != out.type or ctx.readers(core) != 1:
-        return False
-    if term.x is not core and ctx.readers(term.x) != 1:
-        return False
-    scalars = all(s.type.dtype == out.type.dtype for s in term.scales)
-    return scalars and bool(ctx.same_shape(core, out))
+def _summand(total: _Sum, dtype: str) -> tuple[Any, Any] | None:
+    """What the products are added to, and its factor; a product leaves the list for it."""
+    cores = {core for _, core in total.others}
+    if not cores:
+        if len(total.dots) < 2:
+            return None
+        scale, product = total.dots.pop(0)
+        return product, scale.variable(dtype)
+    if len(cores) > 1:
+        return None
+    (core,) = cores
+    if core.owner is not None and isinstance(core.owner.op, Elemwise):
+        return None
+    factors = [scale.variable(dtype) for scale, _ in total.others]
+    return core, factors[0] if len(factors) == 1 else _add(*factors)
 
 
-def _is_computed(x: Any) -> bool:
-    """Whether `x` is the result of an elementwise expression, which scales at no cost."""
-    return x.owner is not None and isinstance(x.owner.op, Elemwise)
+def _accumulated(summand: Any, beta: Any, alpha: Any, product: Any) -> Any:
+    x, y = product.owner.inputs
+    if product.type.ndim == 2:
+        return gemm(summand, alpha, x, y, beta)
+    if x.type.ndim == 1:
+        x, y = dimshuffle(y, 1, 0), x
+    return gemv(summand, alpha, x, y, beta)

@@ -22,6 +22,7 @@ from . import (
     blas,
     cast,
     distribute,
+    dots,
     elementwise,
     fold,
     index,
@@ -50,6 +51,7 @@ RULE_FILES = (
     join,
     reduce,
     stable,
+    dots,
     blas,
     specialise,
 )

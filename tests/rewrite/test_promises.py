@@ -283,3 +283,29 @@ def test_gradients_are_finite_where_values_are(name: str) -> None:
     value, gradient = evaluate(rewritten([x], cost, grad(cost, x)), [x], [point])
     assert np.isfinite(value)
     assert np.all(np.isfinite(gradient)), gradient
+
+
+# ---- when a sum with a product is a library call
+
+
+def test_a_sum_that_is_fused_is_no_library_call() -> None:
+    x, w, b, c = dmatrix("x"), dmatrix("w"), dvector("b"), dmatrix("c")
+    fused = rewritten([x, w, b, c], m.tanh(dot(x, w) + c))
+    assert Gemm not in kinds(fused)
+    computed = rewritten([x, w, b, c], dot(x, w) + m.exp(c))
+    assert Gemm not in kinds(computed)
+    row = rewritten([x, w, b, c], dot(x, w) + b)
+    assert Gemm not in kinds(row)
+
+
+def test_decay_and_momentum_go_into_the_call() -> None:
+    x, g, w, v, lr = dmatrix("x"), dmatrix("g"), dmatrix("w"), dmatrix("v"), dscalar("lr")
+    decayed = rewritten([x, g, w, lr], w - lr * (dot(x.T, g) + 0.01 * w))
+    assert kinds(decayed)[Gemm] == 1
+    assert decayed.owner.inputs[0] is w
+    velocity = rewritten([x, g, v, lr], 0.9 * v - lr * dot(x.T, g))
+    assert kinds(velocity)[Gemm] == 1
+    assert float(velocity.owner.inputs[4].data) == 0.9
+    twice = rewritten([x, g, w], dot(x.T, g) + dot(g.T, x))
+    assert kinds(twice)[Gemm] == 1
+    assert kinds(twice)[Dot] == 1
