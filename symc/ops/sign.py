@@ -73,7 +73,8 @@ def signed_by_scalar_op(node: Any) -> list[Any] | None:
     rule = _RULES.get(op.name)
     if rule is None:
         return list(node.inputs) if op.name in _KEEPING else None
-    return rule(*node.inputs)
+    needed: list[Any] | None = rule(*node.inputs)
+    return needed
 
 
 _KEEPING = {
@@ -111,7 +112,7 @@ def _unpadded(x: Any) -> Any:
     return x
 
 
-_RULES = {
+_RULES: dict[str, Any] = {
     "mul": _product,
     "maximum": _maximum,
     "pow": _power,
