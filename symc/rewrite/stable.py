@@ -286,8 +286,10 @@ def _dims_kept(x: Any) -> tuple[Any, tuple[int, ...]] | None:
 
 @rule("stable", ops=[sm.log])
 def log_of_sum_of_exponentials(node: Any, ctx: Any) -> Any:
-    """log(sum(exp(x), axis)) is logsumexp(x, axis)."""
-    found = _summed(node.inputs[0])
+    """log(sum(exp(x), axis)) is logsumexp(x, axis), also where the summed axes are kept."""
+    (total,) = node.inputs
+    kept = _dims_kept(total)
+    found = kept or _summed(total)
     if found is None:
         return None
     powers, axes = found
@@ -295,7 +297,10 @@ def log_of_sum_of_exponentials(node: Any, ctx: Any) -> Any:
     if inner is None or not axes or not _one_dtype(node.outputs[0], powers, inner[0]):
         return None
     (x,) = inner
-    return None if _is_shifted(x) else LogSumExp(axes)(x)
+    if _is_shifted(x):
+        return None
+    result = LogSumExp(axes)(x)
+    return result if kept is None else keep_dims(x, result, axes)
 
 
 def _is_shifted(x: Any) -> bool:

@@ -152,6 +152,8 @@ def test_broadcasting_in_gradients_is_decided() -> None:
 def test_logsumexp_is_one_node() -> None:
     x = dmatrix("x")
     assert kinds(rewritten([x], m.log(sum_(m.exp(x), axis=1)))) == {LogSumExp: 1}
+    kept = rewritten([x], m.log(sum_(m.exp(x), axis=1, keepdims=True)))
+    assert kinds(kept)[LogSumExp] == 1
 
 
 def test_shapes_do_not_compute_what_has_them() -> None:
