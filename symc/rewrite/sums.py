@@ -73,7 +73,7 @@ class _Sum:
             c = typed_constant(-self.constant if below else self.constant, dtype, ndim)
             (negative if below else positive).append(c)
         for coefficient, known, factors in self.terms.values():
-            below = DTYPES[dtype].kind != "c" and coefficient < 0
+            below = not np.imag(coefficient) and np.real(coefficient) < 0
             size = -coefficient if below else coefficient
             if not size:
                 continue

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
 
-from symc.array.constructors import dmatrix, dscalar, dvector, fmatrix, lvector
+from symc.array.constructors import cmatrix, dmatrix, dscalar, dvector, fmatrix, lvector
 from symc.gradient import grad
 from symc.graph.walk import toposort
 from symc.lower.facts import Facts
@@ -311,3 +312,10 @@ def test_decay_and_momentum_go_into_the_call() -> None:
     twice = rewritten([x, g, w], dot(x.T, g) + dot(g.T, x))
     assert kinds(twice)[Gemm] == 1
     assert kinds(twice)[Dot] == 1
+
+
+def test_complex_differences_stay_differences() -> None:
+    x = cmatrix("x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kinds(rewritten([x], x - m.exp(x))) == {"sub": 1, "exp": 1}
