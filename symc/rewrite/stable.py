@@ -286,7 +286,7 @@ def _dims_kept(x: Any) -> tuple[Any, tuple[int, ...]] | None:
 
 @rule("stable", ops=[sm.log])
 def log_of_sum_of_exponentials(node: Any, ctx: Any) -> Any:
-    """log(sum(exp(x), axis)) is logsumexp(x, axis), also where the summed axes are kept."""
+    """log(sum(exp(x), axis)) is logsumexp(x, axis)."""
     (total,) = node.inputs
     kept = _dims_kept(total)
     found = kept or _summed(total)
