@@ -148,6 +148,15 @@ def abs_of_sign(node: Any, ctx: Any) -> Any:
     return x if never_negative and x.type == node.outputs[0].type else None
 
 
+@rule("canonical", ops=[sqr, sm.cos, sm.cosh])
+def even_function(node: Any, ctx: Any) -> Any:
+    """f(-x) and f(abs(x)) are f(x) for sqr, cos and cosh."""
+    inner = operands_of(node.inputs[0], neg, abs_)
+    if inner is None or inner[0].type != node.inputs[0].type:
+        return None
+    return node.op(inner[0]) if DTYPES[inner[0].type.dtype].kind in "if" else None
+
+
 @rule(("canonical", "specialise"), ops=[sm.sqrt])
 def sqrt_of_square(node: Any, ctx: Any) -> Any:
     """sqrt(sqr(x)) is abs(x)."""
@@ -404,6 +413,30 @@ def unary_of_alloc(node: Any, ctx: Any) -> Any:
     if value is None or not all(value.type.broadcastable):
         return None
     return Alloc()(node.op(value), *node.inputs[0].owner.inputs[1:])
+
+
+@rule(("canonical", "specialise"), ops=[Alloc], tags=["useless"])
+def useless_alloc(node: Any, ctx: Any) -> Any:
+    """alloc(v, ...) is v where v has that shape already."""
+    value = node.inputs[0]
+    (out,) = node.outputs
+    return value if value.type == out.type and ctx.same_shape(value, out) else None
+
+
+@rule(("canonical", "specialise"), ops=[Alloc])
+def alloc_of_alloc(node: Any, ctx: Any) -> Any:
+    """alloc(alloc(v, n), m, n) is alloc(v, m, n)."""
+    value, *lengths = node.inputs
+    (out,) = node.outputs
+    inner = _allocated(value)
+    if inner is None or not all(inner.type.broadcastable):
+        return None
+    extra = out.type.ndim - value.type.ndim
+    fits = all(
+        fixed or ctx.same_length(value, axis, out, axis + extra)
+        for axis, fixed in enumerate(value.type.broadcastable)
+    )
+    return Alloc()(inner, *lengths) if fits else None
 
 
 @rule("specialise", ops=[second])

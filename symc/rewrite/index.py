@@ -14,6 +14,7 @@ import numpy as np
 
 from ..graph.node import Constant
 from ..ops.alloc import Alloc, ARange
+from ..ops.dimshuffle import dimshuffle
 from ..ops.dot import Dot, dot_op
 from ..ops.elemwise import Elemwise
 from ..ops.shape import Rebroadcast
@@ -129,6 +130,20 @@ def element_of_vector(node: Any, ctx: Any) -> Any:
     if any(e is not None and not isinstance(e, int) for e in (entry.start, entry.stop, entry.step)):
         return None
     return vector.owner.op(*parts[entry])
+
+
+@rule("canonical", ops=[Subtensor])
+def index_of_short_axis(node: Any, ctx: Any) -> Any:
+    """x[0] drops the axis by dimshuffle where its length is known to be 1."""
+    x = node.inputs[0]
+    entries = _entries(node)
+    dropped = [
+        axis for axis, e in enumerate(entries) if x.type.broadcastable[axis] and e in (0, -1)
+    ]
+    if not dropped:
+        return None
+    kept = [axis for axis in range(x.type.ndim) if axis not in dropped]
+    return _indexed(dimshuffle(x, kept), [entries[axis] for axis in kept])
 
 
 @rule("canonical", ops=[Subtensor])

@@ -64,6 +64,22 @@ def join_of_vectors_of_scalars(node: Any, ctx: Any) -> Any:
     return parts[0] if len(parts) == 1 else node.op(*parts)
 
 
+@rule("canonical", ops=[Split])
+def split_of_join(node: Any, ctx: Any) -> Any:
+    """split(join(a, b)) is a and b, where the pieces have their lengths."""
+    x = node.inputs[0]
+    join = x.owner
+    if join is None or not isinstance(join.op, Join) or join.op.axis != node.op.axis:
+        return None
+    parts = join.inputs
+    if len(parts) != len(node.outputs):
+        return None
+    for part, piece in zip(parts, node.outputs, strict=True):
+        if part.type != piece.type or not ctx.same_length(part, node.op.axis, piece, node.op.axis):
+            return None
+    return list(parts)
+
+
 @rule(("canonical", "specialise"), ops=[Split], tags=["useless"])
 def split_into_one(node: Any, ctx: Any) -> Any:
     """A split into one piece of the whole length is its operand."""

@@ -192,7 +192,7 @@ def row_sums_of_scatter(node: Any, ctx: Any) -> Any:
     if not _writes_each_row_once(scatter, x, ctx) or values.type.ndim != 1:
         return None
     # The scatter must stay for its other readers: it checks the indices.
-    if ctx.readers(x) == 1 or values.type.dtype != node.outputs[0].type.dtype:
+    if ctx.readers(x) == 1 or values.type != node.outputs[0].type:
         return None
     return values if ctx.same_length(values, 0, x, 0) else None
 

@@ -12,10 +12,12 @@ from symc.graph.node import Variable
 from symc.lower.facts import Facts
 from symc.ops import math as m
 from symc.ops import reduce as r
-from symc.ops.alloc import alloc, zeros_like
+from symc.ops.alloc import alloc, arange, zeros_like
 from symc.ops.dot import dot
 from symc.ops.elemwise import cast
+from symc.ops.join import concatenate, split
 from symc.ops.softmax import softmax
+from symc.ops.write import inc_subtensor, set_subtensor
 from symc.rewrite.engine import optimize
 from symc.rewrite.selection import Selection
 from tests.helpers import evaluate
@@ -153,6 +155,21 @@ _OPS: dict[str, Any] = {
     "log_softmax": lambda g: m.log(softmax(g.pick(), axis=-1)),
     "logsumexp": lambda g: m.log(r.sum(m.exp(g.pick()), axis=-1)),
     "float32": lambda g: cast(cast(g.pick(), "float32"), g.dtype),
+    "take": lambda g: g.pick()[np.array([0, -1, 0])],
+    "pick": lambda g: (lambda x: x[np.arange(2), np.array([-1, 0])])(g.pick()),
+    "rows": lambda g: (lambda x: x[arange(x.shape[0]), x.shape[0] * [0]])(g.pick()),
+    "set": lambda g: (lambda x, y: set_subtensor(x[1:], y[1:]))(g.pick(), g.pick()),
+    "set zero": lambda g: set_subtensor(g.pick()[:1], 0.0),
+    "inc": lambda g: (lambda x, y: inc_subtensor(x[::2], y))(g.pick(), g.pick()),
+    "scatter": lambda g: (lambda x, y: inc_subtensor(zeros_like(x)[np.array([0, 0])], y))(
+        g.pick(), g.pick()
+    ),
+    "join": lambda g: concatenate([g.pick(), g.pick()]),
+    "parts": lambda g: (lambda x: split(x, [1, x.shape[0] - 1], 2)[0])(g.pick()),
+    "norm": lambda g: m.sqrt(r.sum(m.sqr(g.pick()))),
+    "clip": lambda g: m.clip(g.pick(), -0.7, 0.9),
+    "sign": lambda g: (lambda x: x / m.maximum(m.abs_(x), 0.5))(g.pick()),
+    "length": lambda g: (lambda x: x * x.shape[0] + x.shape[-1])(g.pick()),
     "reshape": lambda g: (lambda x: x.reshape(x.shape, ndim=x.ndim))(g.pick()),
 }
 

@@ -115,6 +115,7 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
     "idempotent_function": [lambda g: m.floor(m.floor(g.x)), lambda g: m.sgn(m.sgn(g.x))],
     "operation_with_itself": [lambda g: m.maximum(g.x, g.x), lambda g: g.b & g.b],
     "abs_of_sign": [lambda g: m.abs_(-g.x), lambda g: m.abs_(m.exp(g.x))],
+    "even_function": [lambda g: m.cos(-g.x), lambda g: m.sqr(m.abs_(g.x)), lambda g: m.sqr(-g.j)],
     "sqrt_of_square": [lambda g: m.sqrt(m.sqr(g.x)), lambda g: m.sqrt(g.x * g.x)],
     "operation_on_one_operand": [lambda g: Elemwise(scalar_add)(g.x)],
     "gradient_control": [lambda g: consider_constant(g.x), lambda g: grad_clip(g.x, -1, 1)],
@@ -161,6 +162,8 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: g.x + alloc(2.0, *(g.x.shape[a] for a in (0, 1))),
     ],
     "unary_of_alloc": [lambda g: m.exp(alloc(g.s, 3, g.i))],
+    "useless_alloc": [lambda g: alloc(m.exp(g.x), g.x.shape[0], g.x.shape[1])],
+    "alloc_of_alloc": [lambda g: alloc(alloc(g.s, g.i), 3, g.i)],
     "fill_to_alloc": [lambda g: m.second(g.x, g.s), lambda g: m.second(g.x * g.row, g.s)],
     "constant_folding": [lambda g: m.exp(constant(np.ones(3))) + g.t],
     "useless_cast": [lambda g: elemwise_of(CASTS["float64"])(g.x)],
@@ -196,6 +199,7 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: make_vector([g.s, 2.0, 1.0])[1:],
         lambda g: g.x.shape[-1],
     ],
+    "index_of_short_axis": [lambda g: g.row[0], lambda g: g.col[1:, -1], lambda g: g.row[0, g.i]],
     "index_of_index": [
         lambda g: g.x[g.i][1],
         lambda g: g.x[1:][0],
@@ -254,6 +258,9 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
     "join_of_joins": [lambda g: concatenate([concatenate([g.v, g.t]), g.w])],
     "join_of_vectors_of_scalars": [
         lambda g: concatenate([make_vector([g.s, 1.0]), make_vector([g.s])])
+    ],
+    "split_of_join": [
+        lambda g: split(concatenate([g.v, g.t]), [g.v.shape[0], g.t.shape[0]], 2),
     ],
     "split_into_one": [lambda g: split(g.v, [g.v.shape[0]], 1)[0]],
     "reduction_over_no_axis": [lambda g: r.sum(g.s), lambda g: r.sum(g.i)],
