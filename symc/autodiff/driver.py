@@ -32,7 +32,9 @@ class Reverse:
         Gradients that are given: of the cost, and of `known_grads`.
     wrt : sequence of Variable
     consider_constant : sequence of Variable
-        Variables through which no gradient passes.
+        Variables through which no gradient passes; they may have one themselves.
+    settled : collection of Variable
+        Seeds to which nothing is added, even if the cost depends on them.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class Reverse:
         seeds: Mapping[Variable, Variable],
         wrt: Sequence[Variable],
         consider_constant: Iterable[Variable] = (),
+        settled: Iterable[Variable] = (),
     ) -> None:
         self.seeds = dict(seeds)
         self.wrt = list(wrt)
         self.barred = set(consider_constant)
+        self.settled = set(settled)
         self.order = toposort(list(self.seeds))
         self.patterns = {node: connection_pattern(node) for node in self.order}
         self.on_path = self._variables_on_path()
@@ -56,9 +60,8 @@ class Reverse:
         for node in self.order:
             pattern = self.patterns[node]
             for o, out in enumerate(node.outputs):
-                if any(
-                    pattern[i][o] and var in reached and var not in self.barred
-                    for i, var in enumerate(node.inputs)
+                if out not in self.barred and any(
+                    pattern[i][o] and var in reached for i, var in enumerate(node.inputs)
                 ):
                     reached.add(out)
         return reached
@@ -88,7 +91,7 @@ class Reverse:
         pattern = self.patterns[node]
         wanted = [
             var in self.on_path
-            and var not in self.barred
+            and var not in self.settled
             and any(
                 pattern[i][o] and not isinstance(g.type, DisconnectedType)
                 for o, g in enumerate(given)
@@ -107,6 +110,8 @@ class Reverse:
                 self.terms.setdefault(var, []).append(term)
 
     def _output_gradient(self, out: Variable) -> Variable:
+        if out in self.barred:
+            return DisconnectedType()()
         gradient = self.gradient_of(out)
         if isinstance(gradient.type, (DisconnectedType, NullType)):
             return gradient
@@ -233,12 +238,12 @@ def why_disconnected(cost: Sequence[Variable], wrt: Variable, barred: Iterable[V
         for i, var in enumerate(node.inputs):
             if var not in reached:
                 continue
-            if var in blocked:
-                cut = cut or (node, "consider_constant stops the gradient")
-            elif not any(patterns[node][i]):
+            connected = [out for k, out in enumerate(node.outputs) if patterns[node][i][k]]
+            reached.update(out for out in connected if out not in blocked)
+            if not connected:
                 cut = cut or (node, "which passes no gradient to this operand")
-            else:
-                reached.update(o for k, o in enumerate(node.outputs) if patterns[node][i][k])
+            elif not reached.intersection(connected):
+                cut = cut or (node, "whose result consider_constant holds")
     if cut is None:
         return "no differentiable path leads from it to the cost"
     node, reason = cut

@@ -69,6 +69,8 @@ from ..gradient import (
     grad,
     grad_not_implemented,
     grad_undefined,
+    hessian,
+    jacobian,
     numeric_grad,
     verify_grad,
 )
