@@ -1,8 +1,8 @@
 """Random programs through optimizer, planner and C, against NumPy.
 
 The reference is the graph as the user wrote it, node by node in NumPy; the other side is the
-compiled function with all rewrites, for two sets of arguments whose lengths differ, so that one
-of them usually needs another variant.
+compiled function with all rewrites. Every other program is called with two sets of arguments whose
+lengths differ, so that one of them usually needs another variant.
 """
 
 from __future__ import annotations
@@ -26,16 +26,20 @@ REFERENCE = Mode("numpy", "None")
 TESTED = Mode("native", "fast_run")
 
 
+def _calls(program: RandomProgram) -> list[list[np.ndarray]]:
+    return program.arguments[: 1 + program.seed % 2]
+
+
 def _expected(program: RandomProgram) -> list[list[np.ndarray]]:
     f = function(program.inputs, program.outputs, mode=REFERENCE, on_unused_input="ignore")
     with np.errstate(all="ignore"):
-        return [f(*arguments) for arguments in program.arguments]
+        return [f(*arguments) for arguments in _calls(program)]
 
 
 def _compiled(program: RandomProgram) -> Any:
     f = function(program.inputs, program.outputs, mode=TESTED, on_unused_input="ignore")
     if native_available():
-        for arguments in program.arguments:
+        for arguments in _calls(program):
             f.prepare(*arguments)
     return f
 
@@ -66,7 +70,7 @@ def test_compiled_programs_agree_with_numpy(first: int, gradient: bool) -> None:
         functions = [_compiled(p) for p in programs]
     for program, wanted, f in zip(programs, expected, functions, strict=True):
         try:
-            _agree(program, wanted, [f(*arguments) for arguments in program.arguments])
+            _agree(program, wanted, [f(*arguments) for arguments in _calls(program)])
         except Exception as error:
             raise AssertionError(
                 f"random_program({program.seed}, gradient={gradient}): {error}"
