@@ -1,7 +1,7 @@
 """Which rules and phases run: presets, and names to include, exclude or require.
 
 A rule has a name and tags; its phase is one of its tags. Theano's names of phases and groups are
-understood: see `ALIASES`.
+understood: see :mod:`symc.rewrite.names`.
 """
 
 from __future__ import annotations
@@ -9,26 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from .names import ALIASES
+
 GRAPH_PHASES: tuple[str, ...] = ("fold", "canonical", "stable", "blas", "scan", "specialise")
 """Phases on the graph, in the order in which they run; ``merge`` is how the engine works."""
 
 PROGRAM_PHASES: tuple[str, ...] = ("fusion", "inplace")
 """Decisions of the lowering that can be switched off by name."""
-
-ALIASES: dict[str, str] = {
-    "canonicalize": "canonical",
-    "stabilize": "stable",
-    "specialize": "specialise",
-    "specialize_device": "specialise",
-    "constant_folding": "fold",
-    "topo_constant_folding": "fold",
-    "BlasOpt": "blas",
-    "elemwise_fusion": "fusion",
-    "local_elemwise_fusion": "fusion",
-    "inplace_elemwise_opt": "inplace",
-    "inplace_opt": "inplace",
-}
-"""Theano's names for symc's phases."""
 
 _ALL = frozenset((*GRAPH_PHASES, *PROGRAM_PHASES))
 
@@ -101,4 +88,4 @@ class Selection:
 
 
 def _known_as(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(ALIASES.get(n, n) for n in names)
+    return frozenset(known for n in names for known in ALIASES.get(n, (n,)))
