@@ -20,7 +20,7 @@ from .elemwise import cast
 from .math import exp, isinf, log, switch
 from .reduce import Max, Sum, keep_dims
 
-__all__ = ["LogSumExp", "logsumexp"]
+__all__ = ["LogSumExp", "MaxFromBelow", "largest_along", "logsumexp"]
 
 
 class LogSumExp(BuiltinOp):
@@ -85,7 +85,7 @@ class LogSumExp(BuiltinOp):
         """The definition, with 0 in place of an infinite maximum."""
         (x,) = node.inputs
         axes = self.axes(x.type.ndim)
-        largest = _MaxFromBelow(axes)(x)
+        largest = MaxFromBelow(axes)(x)
         shift = switch(isinf(largest), np.zeros((), x.type.dtype), largest)
         powers = exp(x - keep_dims(x, shift, axes))
         return [log(Sum(axes, dtype=x.type.dtype)(powers)) + shift]
@@ -108,7 +108,7 @@ class LogSumExp(BuiltinOp):
         return f"LogSumExp{inside}"
 
 
-class _MaxFromBelow(Max):
+class MaxFromBelow(Max):
     """The largest element along some axes, -inf for none."""
 
     __props__ = ("axis",)
@@ -120,6 +120,12 @@ class _MaxFromBelow(Max):
     def numpy(self, *arrays: Any) -> Any:
         (x,) = arrays
         return np.asarray(np.max(x, axis=self.axes(x.ndim), initial=self.identity))
+
+
+def largest_along(x: Any, axis: int) -> Any:
+    """The largest elements of `x` along an axis, which is kept; -inf where it is empty."""
+    axes = normalize_axes(axis, x.type.ndim)
+    return keep_dims(x, MaxFromBelow(axes)(x), axes)
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
