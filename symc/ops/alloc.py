@@ -166,6 +166,10 @@ class Alloc(_Sized):
         """Return that the result is connected to the value only."""
         return [[i == 0] for i in range(len(node.inputs))]
 
+    def support(self, node: Apply, of: Any) -> Any:
+        """The value's support; see `ops.support`."""
+        return of(node.inputs[0])
+
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (g,) = g_outputs
         rest = [disconnected_type() for _ in inputs[1:]]

@@ -17,6 +17,7 @@ from ..graph.op import BuiltinOp
 from ..graph.special import DisconnectedType
 from ..graph.trace import user_line
 from ..loop.protocol import ViewSpec
+from .support import NOWHERE
 
 __all__ = ["DimShuffle", "dimshuffle", "pad_left", "transpose"]
 
@@ -141,6 +142,13 @@ class DimShuffle(BuiltinOp):
     def signed_by(self, node: Apply) -> list[Any]:
         """The result is non-negative where the operand is."""
         return [node.inputs[0]]
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """The operand's support, with its axes permuted; see `ops.support`."""
+        inside = of(node.inputs[0])
+        if inside is None or inside is NOWHERE:
+            return inside
+        return self(inside) if self._fits(inside) else None
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (g,) = g_outputs

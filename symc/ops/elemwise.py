@@ -27,6 +27,7 @@ from .dimshuffle import pad_left
 from .reduce import zero_gradient
 from .sign import signed_by_scalar_op, without_pole
 from .sum_to import sum_to
+from .support import Selection, support_by_scalar_op
 
 __all__ = ["Elemwise", "apply_scalar", "cast", "elemwise_of", "register_elemwise"]
 
@@ -249,13 +250,18 @@ class Elemwise(BuiltinOp):
             gs = [None if isinstance(g.type, DisconnectedType) else g for g in g_outputs]
             many: Sequence[Any] = self.scalar_op.grad_exprs(gs, outputs, inputs)
             return many
+        selection = Selection(g_outputs[0], self.scalar_op, inputs)
         y, operands = without_pole(self.scalar_op, outputs[0], inputs)
-        terms: Sequence[Any] = self.scalar_op.grad_exprs(g_outputs[0], y, operands)
-        return terms
+        terms = self.scalar_op.grad_exprs(selection.core, y, operands)
+        return [t if t is None or t is UNDEFINED else selection.apply(t) for t in terms]
 
     def signed_by(self, node: Apply) -> list[Any] | None:
         """The operands that must be non-negative so that the result is; see `ops.sign`."""
         return signed_by_scalar_op(node)
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """Where the result may differ from zero; see `ops.support`."""
+        return support_by_scalar_op(node, of)
 
     def _gradient(self, i: int, x: Any, term: Any, inputs: Sequence[Any]) -> Any:
         """Bring one term of the scalar gradient to the shape and dtype of its operand."""

@@ -28,6 +28,7 @@ from ..graph.special import disconnected_type
 from ..graph.trace import user_line
 from ..scalar.logic import cast as cast_scalar
 from .reduce import zero_gradient
+from .support import support_through
 
 __all__ = [
     "AdvancedSubtensor",
@@ -113,6 +114,10 @@ class AdvancedSubtensor1(BuiltinOp):
     def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
         raw = _as_int64(read(1, (idx[0],)))
         return read(0, (read.index(raw, read.shape(0)[0]), *idx[1:]))
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """The elements that stem from the operand's support; see `ops.support`."""
+        return support_through(self, node, of)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Return that the indices are disconnected."""
@@ -257,6 +262,10 @@ class AdvancedSubtensor(BuiltinOp):
 
     def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
         return read(0, tuple(self.source_index(node, idx, read, 1)))
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """The elements that stem from the operand's support; see `ops.support`."""
+        return support_through(self, node, of)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Return that the indices are disconnected."""

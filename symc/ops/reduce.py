@@ -29,6 +29,7 @@ from ..scalar.logic import and_, cast, eq, neq, or_, second, switch, xor
 from ..scalar.op import ScalarOp
 from .axes import normalize_axes, without
 from .dimshuffle import dimshuffle
+from .support import NOWHERE
 
 __all__ = [
     "All",
@@ -291,6 +292,14 @@ class Sum(_Named):
 
     __props__ = ("axis", "dtype", "acc_dtype")
     combine = add
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """Where an element of the operand's support is summed; see `ops.support`."""
+        (x,) = node.inputs
+        inside = of(x)
+        if inside is None or inside is NOWHERE:
+            return inside
+        return Any_(self.axis)(second(x, inside))
 
     def gradient(self, x: Any, y: Any, g: Any) -> Any:
         return second(x, self.expanded(x, g))

@@ -31,6 +31,7 @@ from .gather import (
 )
 from .reduce import zero_gradient
 from .sum_to import sum_to
+from .support import support_of_written
 
 __all__ = [
     "AdvancedIncSubtensor",
@@ -146,6 +147,10 @@ class _Writing(BuiltinOp):
             n = b.dim(index, axis)
             total = switch(total > b.integer(1), total, switch(n > b.integer(1), n, total * n))
         return b.let(total)
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """Where something was written; see `ops.support`."""
+        return support_of_written(self, node, of)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Return that indices are disconnected."""

@@ -23,6 +23,7 @@ from ..scalar.logic import and_, eq, ge, neq, or_, switch
 from .axes import normalize_axes, normalize_axis, without
 from .dimshuffle import dimshuffle
 from .sizes import shape, shape_i
+from .support import support_through
 from .vector import MakeVector, as_size_vector, get_vector_length
 
 __all__ = [
@@ -195,6 +196,10 @@ class Reshape(BuiltinOp):
     def signed_by(self, node: Apply) -> list[Any]:
         """The result is non-negative where the operand is."""
         return [node.inputs[0]]
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """The elements that stem from the operand's support; see `ops.support`."""
+        return support_through(self, node, of)
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         x, _ = inputs

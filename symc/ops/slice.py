@@ -26,6 +26,7 @@ from ..scalar.arith import int_div, maximum, minimum
 from ..scalar.logic import gt, lt, neq, switch
 from .dimshuffle import dimshuffle
 from .reduce import zero_gradient
+from .support import support_through
 from .vector import as_index_scalar
 
 __all__ = [
@@ -367,6 +368,10 @@ class Subtensor(BuiltinOp):
     def signed_by(self, node: Apply) -> list[Any]:
         """The result is non-negative where the operand is."""
         return [node.inputs[0]]
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """The elements that stem from the operand's support; see `ops.support`."""
+        return support_through(self, node, of)
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         x, *integers = inputs

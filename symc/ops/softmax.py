@@ -26,6 +26,7 @@ from .argmax import argmax
 from .axes import normalize_axis
 from .elemwise import cast
 from .gather import AdvancedSubtensor
+from .logsumexp import largest_along
 from .math import (
     clip,
     eq,
@@ -102,6 +103,8 @@ class Softmax(_AlongAxis):
     TensorType(float64, matrix)
     """
 
+    positive = True
+
     def numpy(self, *arrays: Any) -> Any:
         (x,) = arrays
         if x.size == 0:
@@ -112,7 +115,7 @@ class Softmax(_AlongAxis):
 
     def expand(self, node: Apply) -> list[Any]:
         (x,) = node.inputs
-        e = exp(x - max_(x, axis=self.axis, keepdims=True))
+        e = exp(x - largest_along(x, self.axis))
         return [e / sum_(e, axis=self.axis, keepdims=True)]
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
@@ -138,7 +141,7 @@ class LogSoftmax(_AlongAxis):
 
     def expand(self, node: Apply) -> list[Any]:
         (x,) = node.inputs
-        shifted = x - max_(x, axis=self.axis, keepdims=True)
+        shifted = x - largest_along(x, self.axis)
         return [shifted - log(sum_(exp(shifted), axis=self.axis, keepdims=True))]
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
@@ -339,8 +342,11 @@ def crossentropy_softmax_argmax_1hot_with_bias(x: Any, b: Any, y_idx: Any) -> tu
 
 
 def crossentropy_categorical_1hot(coding_dist: Any, true_one_of_n: Any) -> Any:
-    """Return ``-log(coding_dist[i, true_one_of_n[i]])``."""
-    return -log(pick_per_row(as_tensor_variable(coding_dist), as_tensor_variable(true_one_of_n)))
+    """Return ``-log(coding_dist[i, true_one_of_n[i]])``; of a softmax without underflow."""
+    p, y = as_tensor_variable(coding_dist), as_tensor_variable(true_one_of_n)
+    if p.owner is not None and isinstance(p.owner.op, Softmax):
+        return -pick_per_row(LogSoftmax(p.owner.op.axis)(*p.owner.inputs), y)
+    return -log(pick_per_row(p, y))
 
 
 def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:

@@ -21,9 +21,10 @@ from ..errors import ShapeError, user_message
 from ..graph.node import Apply
 from ..graph.op import BuiltinOp
 from ..graph.special import DisconnectedType, disconnected_type
-from ..scalar.logic import eq, second, switch
+from ..scalar.logic import cast, eq, neq, second, switch
 from .reduce import Sum, keep_dims
 from .sizes import shape_i
+from .support import NOWHERE
 
 __all__ = ["SumTo", "sum_to"]
 
@@ -133,6 +134,14 @@ class SumTo(BuiltinOp):
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Return that the result is connected to the first operand only."""
         return [[i == 0] for i in range(len(node.inputs))]
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """Where an element of the operand's support is summed; see `ops.support`."""
+        g, *wanted = node.inputs
+        inside = of(g)
+        if inside is None or inside is NOWHERE:
+            return inside
+        return neq(self(cast(second(g, inside), "int64"), *wanted), 0)
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (g,) = g_outputs

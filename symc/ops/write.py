@@ -31,6 +31,7 @@ from .scatter import (
 from .shape import Rebroadcast, Reshape, SpecifyShape
 from .slice import BasicIndex, Point, Subtensor, set_write_hook
 from .sum_to import sum_to
+from .support import support_of_written
 from .vector import as_index_scalar
 
 __all__ = ["IncSubtensor", "inc_subtensor", "set_subtensor"]
@@ -158,6 +159,10 @@ class IncSubtensor(BuiltinOp):
                 old = b.load(x, tuple(target))
                 value = (old | value) if old.dtype == "bool" else old + value
             b.store(x, tuple(target), value)
+
+    def support(self, node: Apply, of: Any) -> Any:
+        """Where something was written; see `ops.support`."""
+        return support_of_written(self, node, of)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Return that integers are disconnected."""
