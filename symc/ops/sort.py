@@ -33,6 +33,7 @@ __all__ = [
     "TopKOp",
     "argsort",
     "argtopk",
+    "positions_along",
     "searchsorted",
     "sort",
     "topk",
@@ -42,7 +43,7 @@ __all__ = [
 KINDS = ("quicksort", "mergesort", "heapsort", "stable")
 
 
-def _along(x: Any, positions: Any, axis: int) -> list[Any]:
+def positions_along(x: Any, positions: Any, axis: int) -> list[Any]:
     """The index that takes ``positions`` along `axis`, as `numpy.take_along_axis`."""
     index: list[Any] = []
     for d in range(x.type.ndim):
@@ -100,7 +101,7 @@ class SortOp(_Sorting):
         if is_discrete(x.type.dtype):
             return [zero_gradient(x)]
         axis = normalize_axis(self.axis, x.type.ndim)
-        positions = _along(x, ArgSortOp(axis, self.kind)(x), axis)
+        positions = positions_along(x, ArgSortOp(axis, self.kind)(x), axis)
         return [inc_subtensor(advanced_index(zero_gradient(x), positions), g)]
 
     def R_op(self, inputs: list[Any], eval_points: list[Any]) -> list[Any]:
@@ -108,7 +109,7 @@ class SortOp(_Sorting):
         if point is None:
             return [None]
         axis = normalize_axis(self.axis, x.type.ndim)
-        return [advanced_index(point, _along(x, ArgSortOp(axis, self.kind)(x), axis))]
+        return [advanced_index(point, positions_along(x, ArgSortOp(axis, self.kind)(x), axis))]
 
 
 class ArgSortOp(_Sorting):
@@ -185,7 +186,7 @@ class TopKOp(BuiltinOp):
         if is_discrete(x.type.dtype) or isinstance(g.type, DisconnectedType):
             return [zero_gradient(x), disconnected_type()]
         axis = normalize_axis(self.axis, x.type.ndim)
-        positions = _along(x, outputs[1], axis)
+        positions = positions_along(x, outputs[1], axis)
         return [inc_subtensor(advanced_index(zero_gradient(x), positions), g),
                 disconnected_type()]
 

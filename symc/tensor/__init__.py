@@ -3,7 +3,7 @@
 Only names; the code lives in `symc.array` and `symc.ops`.
 """
 
-
+import sys
 
 from ..array import constructors as _constructors
 from ..array.constructors import (
@@ -77,6 +77,28 @@ from ..gradient import (
 from ..ops import formulas as _formulas
 from ..ops.accumulate import CumOp, cumprod, cumsum, diff
 from ..ops.advanced import Nonzero, flatnonzero, nonzero, nonzero_values
+from ..ops.aliases import (
+    AdvancedBooleanIncSubtensor,
+    AdvancedBooleanSubtensor,
+    CumprodOp,
+    CumsumOp,
+    DiffOp,
+    Flatten,
+    Mean,
+    PermuteRowElements,
+    RepeatOp,
+    Tile,
+    advanced_boolean_inc_subtensor,
+    advanced_boolean_set_subtensor,
+    advanced_boolean_subtensor,
+    advanced_inc_subtensor,
+    advanced_inc_subtensor1,
+    advanced_set_subtensor,
+    advanced_set_subtensor1,
+    advanced_subtensor,
+    advanced_subtensor1,
+    cpu_contiguous,
+)
 from ..ops.alloc import (
     Alloc,
     AllocEmpty,
@@ -121,6 +143,25 @@ from ..ops.dot import (
     tensordot,
 )
 from ..ops.elemwise import Elemwise, cast
+from ..ops.extra import (
+    BinCount,
+    RavelMultiIndex,
+    Unique,
+    UnravelIndex,
+    bartlett,
+    bincount,
+    default,
+    fill_diagonal,
+    fill_diagonal_offset,
+    inverse_permutation,
+    linspace,
+    logspace,
+    permute_row_elements,
+    ravel_multi_index,
+    unique,
+    unravel_index,
+)
+from ..ops.extra import default as setdefault
 from ..ops.gather import AdvancedSubtensor, AdvancedSubtensor1
 from ..ops.join import (
     Join,
@@ -270,6 +311,7 @@ from ..ops.shape import (
     Reshape,
     SpecifyShape,
     addbroadcast,
+    atleast_nd,
     expand_dims,
     flatten,
     is_flat,
@@ -297,21 +339,27 @@ from ..ops.slicetype import (
     none_type_t,
     slicetype,
 )
-from ..ops.sort import (
+from ..ops.sort import searchsorted
+from ..ops.statistics import cov, mean, norm, ptp, std, var
+from ..ops.vector import MakeVector, get_vector_length
+from ..ops.vector import as_index_scalar as as_index_variable
+from ..ops.write import IncSubtensor, inc_subtensor, set_subtensor
+from . import elemwise, extra_ops, nnet, subtensor
+
+# The function `sort` hides the module of this name, which can still be imported from.
+from .sort import (
     ArgSortOp,
     SortOp,
     TopKOp,
     argsort,
     argtopk,
-    searchsorted,
     sort,
     topk,
     topk_and_argtopk,
 )
-from ..ops.statistics import cov, mean, norm, ptp, std, var
-from ..ops.vector import MakeVector, get_vector_length
-from ..ops.vector import as_index_scalar as as_index_variable
-from ..ops.write import IncSubtensor, inc_subtensor, set_subtensor
-from . import elemwise, nnet
 
 globals().update(_constructors.TYPED)  # dmatrix, fvector, lscalar, ..., and the plurals
+
+# Old code imports from `tensor.basic` what is defined here.
+basic = sys.modules[__name__]
+sys.modules[f"{__name__}.basic"] = basic

@@ -25,3 +25,11 @@ from ...ops.softmax import (
 )
 from ...ops.softmax import nnet_logsoftmax as logsoftmax
 from ...ops.softmax import nnet_softmax as softmax
+from . import nnet
+from .extra import (
+    confusion_matrix,
+    crossentropy_softmax_max_and_argmax_1hot_with_bias,
+    logsoftmax_op,
+    softmax_graph,
+    softmax_op,
+)
