@@ -127,6 +127,7 @@ from ..ops.alloc import (
 from ..ops.argmax import Argmax, Argmin, MaxAndArgmax, argmax, argmin, max_and_argmax
 from ..ops.axes import check_and_normalize_axes
 from ..ops.constants import extract_constant, get_scalar_constant_value, numpy_scalar
+from ..ops.control import Assert, Print, Raise, assert_, assert_op
 from ..ops.diagonal import AllocDiag, ExtractDiag, diag, diagonal, trace
 from ..ops.dimshuffle import DimShuffle, dimshuffle, transpose
 from ..ops.dot import (
