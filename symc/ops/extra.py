@@ -177,7 +177,7 @@ class Unique(BuiltinOp):
         return Apply(self, [x], [TensorType(x.type.dtype, (False,) * ndim)(), *positions])
 
     def numpy(self, *arrays: Any) -> Any:
-        found = np.unique(
+        found = np.unique(  # type: ignore[call-overload]
             arrays[0], self.return_index, self.return_inverse, self.return_counts, self.axis
         )
         if not isinstance(found, tuple):

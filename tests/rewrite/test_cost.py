@@ -1,8 +1,7 @@
-"""The time of all phases grows in proportion to the graph."""
+"""The work of all phases grows in proportion to the graph."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -37,19 +36,16 @@ def graph(n: int) -> tuple[list[Any], list[Any]]:
     return [x, y], [cost, *grad(cost, [x, y])]
 
 
-def seconds(n: int) -> tuple[int, float]:
+def tries(n: int) -> tuple[int, int]:
+    """The nodes of a graph, and how often rules are tried on them and on what they become."""
     inputs, outputs = graph(n)
-    start = time.process_time()
-    optimize(outputs, Facts(inputs))
-    return len(toposort(outputs)), time.process_time() - start
+    return len(toposort(outputs)), sum(optimize(outputs, Facts(inputs)).calls.values())
 
 
-def test_time_is_linear_in_the_size_of_the_graph() -> None:
-    seconds(10)  # rules are prepared the first time
-    small_nodes, small = min(seconds(150), seconds(150))
-    nodes, large = seconds(300)
+def test_work_is_linear_in_the_size_of_the_graph() -> None:
+    (small_nodes, small), (nodes, large) = tries(150), tries(300)
     assert 1.8 < nodes / small_nodes < 2.2
-    assert large < 2.8 * small
+    assert large < 2.5 * small
 
 
 def test_sums_of_sums_do_not_grow_exponentially() -> None:
@@ -57,10 +53,9 @@ def test_sums_of_sums_do_not_grow_exponentially() -> None:
     total = x
     for _ in range(60):
         total = total + total * 0.5 + m.exp(total)
-    start = time.process_time()
-    (new,) = optimize([total], Facts([x])).outputs
-    assert time.process_time() - start < 5
-    assert len(toposort([new])) < 500
+    optimized = optimize([total], Facts([x]))
+    assert len(toposort(optimized.outputs)) < 500
+    assert sum(optimized.calls.values()) < 100_000
 
 
 def test_running_sums_stay_shared() -> None:
