@@ -17,6 +17,7 @@ from typing import Any
 from ..config import config
 from ..dtypes import is_complex, is_discrete
 from ..errors import NonScalarCostError, NullTypeGradError, user_message
+from ..graph.garbage import rare_collections
 from ..graph.node import Apply, Variable
 from ..graph.special import DisconnectedType, NullType
 from ..graph.trace import user_line
@@ -70,11 +71,12 @@ class Reverse:
         """Gradients of `wrt`, in order; disconnected ones have a DisconnectedType."""
         for var, gradient in self.seeds.items():
             self.terms.setdefault(var, []).append(gradient)
-        for node in reversed(self.order):
-            if any(out in self.terms for out in node.outputs) and any(
-                var in self.on_path for var in node.inputs
-            ):
-                self._visit(node)
+        with rare_collections():
+            for node in reversed(self.order):
+                if any(out in self.terms for out in node.outputs) and any(
+                    var in self.on_path for var in node.inputs
+                ):
+                    self._visit(node)
         return [self.gradient_of(var) for var in self.wrt]
 
     def gradient_of(self, var: Variable) -> Variable:

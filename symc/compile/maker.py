@@ -8,6 +8,7 @@ from typing import Any
 
 from ..config import config
 from ..errors import ConfigError, UnusedInputError, user_message
+from ..graph.garbage import rare_collections
 from ..graph.node import SharedVariable, Variable
 from ..graph.trace import user_line
 from ..graph.walk import graph_inputs
@@ -61,9 +62,10 @@ class FunctionMaker:
         self.outs, self.keys = flat_outputs(outputs)
         self.explicit = [s for s in self.specs if not s.tied]
         _check_twice(self.specs)
-        self.closed = self._close()
-        self._check_unused()
-        self.executor = make_executor(self)
+        with rare_collections():
+            self.closed = self._close()
+            self._check_unused()
+            self.executor = make_executor(self)
 
     def _close(self) -> Closed:
         hidden = [s.update for s in self.explicit if s.update is not None]
@@ -98,7 +100,7 @@ class FunctionMaker:
             hint="leave them out, or pass on_unused_input='ignore' (or 'warn')",
         )
         if self.on_unused_input == "warn":
-            warnings.warn(message, stacklevel=5)
+            warnings.warn(message, stacklevel=4)
             return
         raise UnusedInputError(message)
 
