@@ -1,4 +1,4 @@
-"""Without a compiler, without the extension, and when compiling fails: right results, one notice."""
+"""Without a compiler, without the extension, when compiling fails: right results, one notice."""
 
 from __future__ import annotations
 
