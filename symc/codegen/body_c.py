@@ -8,12 +8,14 @@ from typing import Any
 from ..dtypes import DTYPES
 from ..loop.kernel import Axis, Kernel, Operand, Stage, Store
 from ..loop.program import (
+    BreakStep,
     CheckStep,
     CopyStep,
     ForeignStep,
     KernelStep,
     LoopStep,
     Program,
+    RepeatStep,
     ReshapeViewStep,
     RoutineStep,
     ScalarBuffer,
@@ -22,7 +24,7 @@ from ..loop.program import (
 )
 from ..scalar.ctext import SHORT_NAME, c_literal
 from ..scalar.expr import Expr
-from .cexpr import storage_type
+from .cexpr import Block, storage_type
 from .cstyle import NestFunction, Parameter, print_nest
 from .expand import expand_nest
 from .schedule_c import Variant, schedule
@@ -67,21 +69,63 @@ class Body:
         self.needs: set[str] = set()
         self.routine_types: set[str] = set()
         self.provided: set[int] = set()
+        self.repeats: list[Expr] = []
+        self.counters: list[str] = []
 
     def run(self) -> None:
         """Print all steps and the final copies of outputs."""
         late = self.places.late_scalars()
-        for number, step in enumerate(self.program.steps):
-            for buffer in step.writes():
-                self._provide(number, buffer)
-            self._step(number, step)
-            for buffer in step.writes():
-                if buffer in late:
-                    self._note(late[buffer], buffer)
+        number = 0
+        for step in self.program.steps:
+            number = self._whole_step(number, step, late)
             if len(self.lines) > MAX_LINES:
                 self._cut()
         self._finish()
         self._cut()
+
+    def _whole_step(self, number: int, step: Step, late: dict[int, Expr]) -> int:
+        """Print a step with what comes before and after it; returns the next one's number."""
+        for buffer in step.writes():
+            self._provide(number, buffer)
+        if isinstance(step, RepeatStep):
+            following = self._repeat(number, step, late)
+        else:
+            self._step(number, step)
+            following = number + 1
+        for buffer in step.writes():
+            if buffer in late:
+                self._note(late[buffer], buffer)
+        return following
+
+    def _repeat(self, number: int, step: RepeatStep, late: dict[int, Expr]) -> int:
+        """Print a loop; returns the number of the step after it."""
+        places = self.places
+        number += 1
+        for inner in step.before:
+            number = self._whole_step(number, inner, late)
+        count = places.size(step.count)
+        name = f"t{step.counter.payload[1]}"
+        outside = places.block
+        outside.lines.append(f"int64_t {name} = 0;")
+        places.block = Block(parent=outside)
+        self.repeats.append(step.count)
+        self.counters.append(name)
+        for inner in step.body:
+            number = self._whole_step(number, inner, late)
+        self.repeats.pop()
+        self.counters.pop()
+        lines = places.block.lines
+        places.block = outside
+        self._line(f"for (; {name} < {count}; {name}++) {{")
+        self.lines.extend(f"  {line}" for line in lines)
+        self._line("}")
+        if step.done is not None:
+            self._line(f"*{places.pointer(step.done)} = {name};")
+            if step.done in late:
+                self._note(late[step.done], step.done)
+        for inner in step.after:
+            number = self._whole_step(number, inner, late)
+        return number
 
     @property
     def lines(self) -> list[str]:
@@ -129,7 +173,7 @@ class Body:
     def _computed(self, buffer: int) -> bool:
         """Whether a dynamic buffer is written by something else than a Python step."""
         return not any(
-            isinstance(s, ForeignStep) and buffer in s.outputs for s in self.program.steps
+            isinstance(s, ForeignStep) and buffer in s.outputs for s in self.program.all_steps
         )
 
     # ---- steps
@@ -150,6 +194,9 @@ class Body:
             self._foreign(number, step)
         elif isinstance(step, CheckStep):
             self._check(number, step)
+        elif isinstance(step, BreakStep):
+            condition = self.places.pointer(step.condition)
+            self._line(f"if (*{condition}) {{ {self.counters[-1]}++; break; }}")
         elif not isinstance(step, (ViewStep, ReshapeViewStep)):
             raise TypeError(f"not a step: {step!r}")
 
@@ -264,8 +311,8 @@ class Body:
         for stage in kernel.stages:
             from_stages += 0.5 * (1 + len(stage.reductions) + len(stage.stores))
         points: Expr = kernel.ctx.integer(1)
-        for axis in kernel.axes:
-            points = points * axis.extent
+        for extent in (*self.repeats, *(axis.extent for axis in kernel.axes)):
+            points = points * extent
         if self.places.is_early(points):
             self.work[points] = self.work.get(points, 0.0) + from_stages
 
@@ -439,7 +486,7 @@ class Body:
                 self._line(f"c->out[{place}].n[{axis}] = {self.places.dim(buffer, axis)};")
             self._line(f"if (c->api->output(c, {place}) != SY_OK) return SY_ERROR;")
         ctype = storage_type(record.dtype)
-        self._copy(len(self.program.steps), buffer, f"({ctype} *)c->out[{place}].data", buffer)
+        self._copy(len(self.program.all_steps), buffer, f"({ctype} *)c->out[{place}].data", buffer)
 
 
 def copy_kernel(program: Program, dtype: str, shape: Sequence[Expr]) -> Kernel:

@@ -12,6 +12,7 @@ from ..loop.program import (
     KernelStep,
     LoopStep,
     Program,
+    RepeatStep,
     ReshapeViewStep,
     Step,
     ViewStep,
@@ -42,7 +43,7 @@ class Places:
         self.dynamic: dict[int, int] = {}
         self.late: dict[Expr, int] = {}
         self.view_steps: dict[int, Step] = {}
-        for step in program.steps:
+        for step in program.all_steps:
             if isinstance(step, (ViewStep, ReshapeViewStep)):
                 self.view_steps[step.target] = step
         self.printer = ExprPrinter(self._leaf, _no_load, lambda node: True)
@@ -63,6 +64,8 @@ class Places:
             record = self.buffers[buffer]
             if record.alias_of is not None:
                 buffer = record.alias_of
+            elif record.kind == "row":
+                return buffer
             elif buffer in self.view_steps:
                 buffer = self.view_steps[buffer].reads()[0]
             elif record.base is not None:
@@ -152,9 +155,18 @@ class Places:
         found = self.block.find(key)
         if found is None:
             found = f"z{place}"
-            self.block.lines.append(f"const int64_t {found} = c->size[{place}];")
-            self.block.names[key] = found
+            top = self.top
+            top.lines.append(f"const int64_t {found} = c->size[{place}];")
+            top.names[key] = found
         return found
+
+    @property
+    def top(self) -> Block:
+        """The outermost block of the function being printed."""
+        block = self.block
+        while block.parent is not None:
+            block = block.parent
+        return block
 
     def _leaf(self, node: Expr) -> str:
         if node.kind != "size":
@@ -162,6 +174,8 @@ class Places:
         if self.program.early_leaf(node):
             return self._early(node)
         kind, buffer, *axis = node.payload
+        if kind == "loop":
+            return f"t{buffer}"
         if kind == "dim":
             value = self.value_text(self.root(buffer))
             if value is not None:
@@ -183,8 +197,10 @@ class Places:
         """All expressions of the program that may hold sizes."""
         sizes = [n for b in self.buffers for n in b.shape]
         sizes += [s.bytes for s in self.program.slots]
-        for step in self.program.steps:
-            if isinstance(step, ViewStep):
+        for step in self.program.all_steps:
+            if isinstance(step, RepeatStep):
+                sizes.append(step.count)
+            elif isinstance(step, ViewStep):
                 sizes += [*step.offset, *(pace for _, pace in step.axes)]
             elif isinstance(step, KernelStep):
                 sizes += [a.extent for a in step.kernel.axes]
@@ -206,9 +222,19 @@ class Places:
             text = self._pointer_text(buffer)
             found = f"b{buffer}"
             ctype = storage_type(self.buffers[buffer].dtype)
-            self.block.lines.append(f"{ctype} *const {found} = ({ctype} *)({text});")
-            self.block.names[key] = found
+            block = self.top if self._stays(buffer) else self.block
+            block.lines.append(f"{ctype} *const {found} = ({ctype} *)({text});")
+            block.names[key] = found
         return found
+
+    def _stays(self, buffer: int) -> bool:
+        """Whether the memory is at one place during the whole call."""
+        record = self.buffers[buffer]
+        if record.alias_of is not None or buffer in self.view_steps or self.is_late(record):
+            return False
+        return self.input_place(record) is not None or record.slot is not None or (
+            buffer in self.outputs
+        )
 
     def _pointer_text(self, buffer: int) -> str:
         root = self.root(buffer)

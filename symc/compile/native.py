@@ -127,7 +127,7 @@ class NativeVariant:
             return check_error(check.error, check.message, values, first(check.origin))
         if code == _MEMORY:
             return MemoryError("not enough memory for the intermediate values of this call")
-        step = self.lowered.steps[where]
+        step = self.lowered.all_steps[where]
         node = first(step.origin)
         if code == _INDEX:
             if isinstance(step, KernelStep) and values[2] < len(step.origin):
@@ -156,6 +156,7 @@ def description(
 ) -> dict[str, Any]:
     """The keyword arguments of ``NativeProgram`` that follow from a lowered program."""
     buffers = program.buffers
+    steps = program.all_steps
     return {
         "inputs": [
             _input(buffers[b], v, s)
@@ -177,7 +178,7 @@ def description(
         ],
         "updates": list(source.updates),
         "slots": [(s.first, s.last) for s in program.slots],
-        "steps": [_step(program, program.steps[k]) for k in source.foreign],
+        "steps": [_step(program, steps[k]) for k in source.foreign],
         "sizes": source.sizes,
     }
 

@@ -13,6 +13,7 @@ from . import routines
 from .check import check_kernel, check_nest, fail
 from .kernel import Kernel, Operand
 from .program import (
+    BreakStep,
     Buffer,
     CheckStep,
     CopyStep,
@@ -20,14 +21,16 @@ from .program import (
     KernelStep,
     LoopStep,
     Program,
+    RepeatStep,
     ReshapeViewStep,
     RoutineStep,
     Step,
     ViewStep,
+    numbered,
 )
 
 GIVEN = ("input", "shared", "const")
-KINDS = (*GIVEN, "temp", "output", "update", "view", "dynamic", "object")
+KINDS = (*GIVEN, "temp", "output", "update", "view", "row", "dynamic", "object")
 
 
 def check_program(program: Program) -> None:
@@ -48,6 +51,7 @@ class _ProgramCheck:
         self.tokens: dict[object, int] = {}
         self.written: set[int] = set()
         self.overwritten: str | None = None
+        self.counters: set[Expr] = set()
 
     def run(self) -> None:
         self._tables()
@@ -60,10 +64,9 @@ class _ProgramCheck:
         for check in self.program.checks:
             for expr in (check.condition, *check.shown):
                 self._early("check", expr)
-        for number, step in enumerate(self.program.steps):
-            self._step(number, step)
+        end = self._steps(0, self.program.steps)
         for buffer_id in (*self.program.outputs, *(b for _, b in self.program.updates)):
-            self._read("results", buffer_id, len(self.program.steps))
+            self._read("results", buffer_id, end)
 
     # ---- tables
 
@@ -98,6 +101,10 @@ class _ProgramCheck:
     def _known(self, where: str, exprs: Iterable[Expr]) -> None:
         """All sizes of `exprs` must be known at this step."""
         for leaf in leaves(list(exprs), "size"):
+            if leaf.payload[0] == "loop":
+                if leaf not in self.counters:
+                    fail(where, f"{leaf!r} is used outside of its loop")
+                continue
             if leaf.payload[0] not in ("dim", "val"):
                 fail(where, f"{leaf!r} is not a size of the program")
             if leaf.payload[1] not in self.written:
@@ -157,6 +164,23 @@ class _ProgramCheck:
 
     # ---- steps
 
+    def _steps(self, number: int, steps: Sequence[Step]) -> int:
+        """Check steps, of which the first has this number; returns the next number."""
+        for step in steps:
+            self._step(number, step)
+            number += len(numbered([step]))
+        return number
+
+    def _repeat(self, where: str, number: int, step: RepeatStep) -> None:
+        number = self._steps(number + 1, step.before)
+        self._known(where, [step.count])
+        self.counters.add(step.counter)
+        number = self._steps(number, step.body)
+        self.counters.discard(step.counter)
+        if step.done is not None:
+            self._write(where, step.done, number)
+        self._steps(number, step.after)
+
     def _step(self, number: int, step: Step) -> None:
         where = f"step {number} ({type(step).__name__})"
         if step.fallible and self.overwritten is not None:
@@ -178,7 +202,9 @@ class _ProgramCheck:
             self._moved(where, step)
         elif isinstance(step, CheckStep):
             self._known(where, [step.condition, *step.shown])
-        elif not isinstance(step, ForeignStep):
+        elif isinstance(step, RepeatStep):
+            self._repeat(where, number, step)
+        elif not isinstance(step, (ForeignStep, BreakStep)):
             fail(where, "not a step")
         for buffer in step.writes():
             if not isinstance(step, ForeignStep):

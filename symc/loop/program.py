@@ -4,6 +4,7 @@ Sizes are int64 expressions in the program's scalar context. Their ``size`` leav
 
 ``("dim", b, k)``   length of axis k of buffer b; b is an input, shared or data-dependent buffer
 ``("val", b)``      value of the 0-d integer buffer b
+``("loop", k)``     number of the step that loop k is at, counted from 0; only inside that loop
 
 A leaf is *early* if it can be had before the first step (inputs and shared containers), else it
 is data-dependent and may be used only after the step that writes its buffer.
@@ -14,6 +15,7 @@ the calls that it serves; for a call that fails a guard another variant is made.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +33,12 @@ class Buffer:
     dtype : str
         A dtype name, or ``"object"`` for Python objects (held in object slots, D7).
     shape : tuple of Expr
-    kind : {"input", "shared", "const", "temp", "output", "update", "view", "dynamic", "object"}
+    kind : {"input", "shared", "const", "temp", "output", "update", "view", "row", "dynamic", "object"}
         ``temp`` lives in the arena; ``output`` and ``update`` in fresh arrays that leave the
-        function; ``view`` shares the storage of `base`; ``dynamic`` is storage whose size is not
-        known before its step has run (the step allocates it); ``object`` is a Python reference.
+        function; ``view`` shares the storage of `base`; ``row`` is a part of another buffer that
+        a loop moves along, and overlaps no other row that is in use; ``dynamic`` is storage whose
+        size is not known before its step has run (the step allocates it); ``object`` is a Python
+        reference.
     position : int
         Which input, shared container, constant or output it is.
     contiguous : bool
@@ -249,6 +253,68 @@ class CheckStep(Step):
         self.fallible = True
 
 
+@dataclass(eq=False)
+class BreakStep(Step):
+    """Make this the last step of the loop around, if the 0-d bool `condition` is true."""
+
+    condition: int
+
+    def reads(self) -> tuple[int, ...]:
+        return (self.condition,)
+
+
+@dataclass(eq=False)
+class RepeatStep(Step):
+    """Run `before`, then `count` times `body`, then `after`.
+
+    Attributes
+    ----------
+    counter : Expr
+        The ``loop`` leaf that stands for the number of the step.
+    count : Expr
+    before, body, after : list of Step
+    ins, outs : tuple of int
+        Buffers from outside that are read, and written.
+    done : int or None
+        0-d int64 buffer for the number of steps that were made; it is known in `after`.
+    """
+
+    counter: Expr
+    count: Expr
+    before: list[Step]
+    body: list[Step]
+    after: list[Step]
+    ins: tuple[int, ...]
+    outs: tuple[int, ...]
+    done: int | None = None
+
+    def reads(self) -> tuple[int, ...]:
+        return self.ins
+
+    def writes(self) -> tuple[int, ...]:
+        return self.outs
+
+    @property
+    def parts(self) -> list[list[Step]]:
+        """The lists of steps inside."""
+        return [self.before, self.body, self.after]
+
+
+def numbered(steps: Iterable[Step], first: int = 0) -> list[tuple[int, Step]]:
+    """All steps with their numbers: a step's number is followed by those of the steps in it."""
+    result: list[tuple[int, Step]] = []
+    stack = [iter(list(steps))]
+    while stack:
+        step = next(stack[-1], None)
+        if step is None:
+            stack.pop()
+            continue
+        result.append((first + len(result), step))
+        if isinstance(step, RepeatStep):
+            stack.append(iter([s for part in step.parts for s in part]))
+    return result
+
+
 @dataclass(frozen=True)
 class Guard:
     """A condition under which this variant is right; violated guards ask for another variant."""
@@ -259,7 +325,10 @@ class Guard:
 
 @dataclass(frozen=True)
 class Slot:
-    """A range of the arena: `bytes` long, live from step `first` to step `last` inclusive."""
+    """A range of the arena: `bytes` long, live from step `first` to step `last` inclusive.
+
+    Steps are counted with those inside of other steps, see `numbered`.
+    """
 
     bytes: Expr
     first: int
@@ -285,6 +354,8 @@ class Program:
         User errors over early sizes; run before anything is written.
     steps : list of Step
     slots : list of Slot
+    loops : int
+        How many loops have got their counters.
     """
 
     ctx: Context
@@ -297,8 +368,16 @@ class Program:
     checks: list[CheckStep] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
+    loops: int = 0
+
+    @property
+    def all_steps(self) -> list[Step]:
+        """The steps and those inside of them, by number."""
+        return [step for _, step in numbered(self.steps)]
 
     def early_leaf(self, leaf: Expr) -> bool:
         """Whether a ``size`` leaf can be evaluated before the first step."""
+        if leaf.payload[0] == "loop":
+            return False
         buffer = self.buffers[leaf.payload[1]]
         return buffer.kind in ("input", "shared", "const")

@@ -26,6 +26,9 @@ takes the first that does not answer None:
     all of whose failing checks come before its first store says so by ``validates_first = True``
     (it is seen without, where no loop has both): only then it may write into a container. Where
     the method returns NotImplemented, ``perform`` runs.
+``repeat(node) -> RepeatSpec``
+    A loop over an inner graph. Its ``shape`` says with ``ctx.bind_shape`` and ``ctx.bind_value``
+    what the inner variables are, and asks for the others with ``ctx.inner_shape``.
 nothing
     ``perform`` runs as a Python step.
 
@@ -128,6 +131,80 @@ class RoutineSpec:
     accumulate: int | None = None
 
 
+@dataclass(frozen=True)
+class Feed:
+    """What an inner input of a loop is.
+
+    Attributes
+    ----------
+    kind : {"element", "row", "whole"}
+        Element t of operand `number`; row ``t + tap`` of recurrence `number`; operand `number`.
+    number : int
+    tap : int
+    """
+
+    kind: str
+    number: int
+    tap: int = 0
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """A value that later steps of a loop see again.
+
+    Attributes
+    ----------
+    start : int
+        The operand that holds the first `depth` rows (without `rows`: the only one).
+    output : int
+        Output of the node.
+    inner : int
+        Inner output: the new row.
+    depth : int
+        How many rows are there before the first step.
+    keep : int or None
+        How many of the last rows the output has; None for all.
+    rows : bool
+        False: the output and the start have no leading axis; the output is the last row.
+    """
+
+    start: int
+    output: int
+    inner: int
+    depth: int
+    keep: int | None = None
+    rows: bool = True
+
+
+@dataclass(frozen=True)
+class RepeatSpec:
+    """A loop over an inner graph.
+
+    Attributes
+    ----------
+    inputs, outputs : tuple of Variable
+        The inner graph.
+    count : int
+        Operand that tells the number of steps.
+    feeds : tuple of Feed
+        One per inner input.
+    recurrences : tuple of Recurrence
+    collected : tuple of int
+        Inner outputs (and outputs of the node) of which row t is the value of step t.
+    done : int or None
+        Output that is the number of steps made; the inner output of this number is then the
+        condition that ends the loop.
+    """
+
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    count: int
+    feeds: tuple[Feed, ...]
+    recurrences: tuple[Recurrence, ...]
+    collected: tuple[int, ...]
+    done: int | None = None
+
+
 class SizeContext(Protocol):
     """What ``shape`` and ``view`` may ask for."""
 
@@ -162,6 +239,15 @@ class SizeContext(Protocol):
 
     def shape(self, i: int) -> tuple[Any, ...]:
         """Sizes of operand `i`."""
+
+    def bind_shape(self, variable: Any, shape: Sequence[Any]) -> None:
+        """Say what the lengths of an inner variable are."""
+
+    def bind_value(self, variable: Any, i: int) -> None:
+        """Say that an inner variable has the value of operand `i`."""
+
+    def inner_shape(self, variable: Any) -> tuple[Any, ...]:
+        """Sizes of a variable of the inner graph."""
 
 
 class Reader(Protocol):

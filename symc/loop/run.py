@@ -17,17 +17,20 @@ from . import routines
 from .evaluate import Evaluator, size_value
 from .interp import IndexFailureError, ReasonError, run_kernel, run_nest
 from .program import (
+    BreakStep,
     CheckStep,
     CopyStep,
     ForeignStep,
     KernelStep,
     LoopStep,
     Program,
+    RepeatStep,
     ReshapeViewStep,
     RoutineStep,
     ScalarBuffer,
     Step,
     ViewStep,
+    numbered,
 )
 
 GARBAGE = 0xA5
@@ -88,11 +91,14 @@ def run_program(
     run = _Run(program)
     run.bind(inputs, shared)
     run.prologue()
-    for number, step in enumerate(program.steps):
-        run.step(number, step)
+    run.steps(0, program.steps)
     outputs = [run.values[b] for b in program.outputs]
     updates = [(position, run.values[b]) for position, b in program.updates]
     return outputs, updates
+
+
+class _Break(Exception):  # noqa: N818 - ends a loop, handled where the loop runs
+    pass
 
 
 class _Run:
@@ -101,6 +107,7 @@ class _Run:
         self.values: dict[int, Any] = {}
         self.slots: dict[int, np.ndarray[Any, Any]] = {}
         self.scalars: dict[int, int] = {}
+        self.counters: dict[int, int] = {}
 
     def bind(self, inputs: Sequence[Any], shared: Sequence[Any]) -> None:
         for ids, given in ((self.program.inputs, inputs), (self.program.shared, shared)):
@@ -125,6 +132,8 @@ class _Run:
     def size(self, payload: Hashable) -> int:
         assert isinstance(payload, tuple)
         kind, buffer, *rest = payload
+        if kind == "loop":
+            return self.counters[buffer]
         return self.scalars[buffer] if kind == "val" else int(self.values[buffer].shape[rest[0]])
 
     def number(self, expr: Expr) -> int:
@@ -148,6 +157,33 @@ class _Run:
 
     # ---- steps
 
+    def steps(self, number: int, steps: Sequence[Step]) -> int:
+        """Run steps, of which the first has this number; returns the next number."""
+        for step in steps:
+            self.step(number, step)
+            number += len(numbered([step]))
+        return number
+
+    def _repeat(self, number: int, step: RepeatStep) -> None:
+        number = self.steps(number + 1, step.before)
+        count = self.number(step.count)
+        counter = step.counter.payload[1]
+        local = {b for _, s in numbered(step.body) for b in s.writes()}
+        done = 0
+        for t in range(count):
+            self.counters[counter] = t
+            for buffer in local:
+                self.values.pop(buffer, None)
+            done = t + 1
+            try:
+                self.steps(number, step.body)
+            except _Break:
+                break
+        if step.done is not None:
+            self.values[step.done][...] = done
+            self._note_scalar(step.done)
+        self.steps(number + len(numbered(step.body)), step.after)
+
     def step(self, number: int, step: Step) -> None:
         self._begin_slots(number)
         if not isinstance(step, (ViewStep, ReshapeViewStep, ForeignStep, CheckStep)):
@@ -161,7 +197,7 @@ class _Run:
             raise StepError("reason", number, (e.reason, *e.shown), str(e)) from e
         for buffer in step.writes():
             self._note_scalar(buffer)
-        self._end_slots(number)
+        self._end_slots(number + len(numbered([step])) - 1)
 
     def _dispatch(self, number: int, step: Step) -> None:
         if isinstance(step, KernelStep):
@@ -182,6 +218,11 @@ class _Run:
             self.values[step.target][...] = self.values[step.source]
         elif isinstance(step, CheckStep):
             self._check(number, step)
+        elif isinstance(step, RepeatStep):
+            self._repeat(number, step)
+        elif isinstance(step, BreakStep):
+            if self.values[step.condition]:
+                raise _Break
         else:
             raise TypeError(f"not a step: {step!r}")
 

@@ -15,11 +15,13 @@ from .program import (
     KernelStep,
     LoopStep,
     Program,
+    RepeatStep,
     ReshapeViewStep,
     RoutineStep,
     ScalarBuffer,
     Step,
     ViewStep,
+    numbered,
 )
 
 MAX_WIDTH = 400
@@ -176,7 +178,7 @@ def format_program(program: Program, kernels: bool = True) -> str:
     """
     lines = [f"guard {format_expr(g.condition)}" for g in program.guards]
     lines += [f"check {format_expr(c.condition)}: {c.message}" for c in program.checks]
-    for number, step in enumerate(program.steps):
+    for number, step in numbered(program.steps):
         mark = " !" if step.fallible else ""
         lines.append(f"{number}{mark} {_step(program, step)}")
         inside = None
@@ -223,6 +225,10 @@ def _step(program: Program, step: Step) -> str:
         )
         offset = ", ".join(format_expr(o) for o in step.offset)
         return f"{targets} <- view({sources}; axes {axes}; offset {offset})"
+    if isinstance(step, RepeatStep):
+        inside = ", ".join(str(len(part)) for part in step.parts)
+        count = format_expr(step.count)
+        return f"{targets} <- repeat {step.counter!r} < {count} ({inside} steps)({sources})"
     word = {ReshapeViewStep: "reshape", CopyStep: "copy"}.get(type(step), type(step).__name__)
     return f"{targets} <- {word}({sources})"
 

@@ -145,6 +145,11 @@ class Definer:
     facts : Facts
     sizes : Sizes
         Translation of sizes to the program's context.
+
+    Attributes
+    ----------
+    strided : set of Variable
+        Inputs of inner graphs that stand for memory which need not be contiguous.
     """
 
     def __init__(self, facts: Facts, sizes: Sizes) -> None:
@@ -153,8 +158,13 @@ class Definer:
         self.ctx: Context = sizes.ctx
         self.values: dict[Variable, Value] = {}
         self.count = 0
+        self.strided: set[Variable] = set()
         self._slots = 0
         self._wishes: list[tuple[Expr, Expr, Apply]] = []
+
+    def is_strided(self, value: Value) -> bool:
+        """Whether the storage of a value need not be contiguous, nor can be made so."""
+        return value.form == "given" and value.variable in self.strided
 
     # ---- lengths that had better be equal
 

@@ -81,6 +81,7 @@ class Facts:
         self.user_lengths: dict[Apply, Sequence[Any]] = {}
         self.oracle = oracle
         self._given = set(inputs)
+        self._inner: set[Variable] = set()
         self._numbers: dict[Hashable, int] = {}
         self._sources: list[tuple[Variable, tuple[int, ...]]] = []
         self._shapes: dict[Variable, Shape | None] = {}
@@ -151,7 +152,11 @@ class Facts:
 
     def _early_leaf(self, leaf: Expr) -> bool:
         variable, index = self._sources[leaf.payload[1]]
-        return self.is_given(variable) and not index
+        return not self.is_late(variable, index)
+
+    def is_late(self, variable: Variable, index: tuple[int, ...] = ()) -> bool:
+        """Whether only the computation tells the lengths and the value of a variable."""
+        return bool(index) or not self.is_given(variable) or variable in self._inner
 
     # ---- leaves
 
@@ -169,6 +174,11 @@ class Facts:
         """Let a 0-d integer variable that stands in no graph have this value."""
         self._values[variable, ()] = size
         self._shapes[variable] = ()
+
+    def bind_shape(self, variable: Variable, shape: Shape) -> None:
+        """Let a variable of an inner graph, which gets values while it runs, have these lengths."""
+        self._shapes[variable] = shape
+        self._inner.add(variable)
 
     def unknown(self, variable: Variable, axis: int) -> Expr:
         """The leaf for a length that only the computation of `variable` tells."""

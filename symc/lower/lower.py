@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,7 +32,7 @@ from ..loop.program import (
     Step,
     ViewStep,
 )
-from ..loop.protocol import OperandValue
+from ..loop.protocol import OperandValue, RepeatSpec
 from ..scalar.expr import Context, Expr, leaves
 from ..scalar.logic import and_, eq, gt, or_
 from .define import Definer, Value
@@ -42,6 +43,7 @@ from .nests import checks_come_first, split_checks
 from .opaque import PerformNode, Plan, Planner
 from .order import Item, ordered
 from .plan import plan_memory
+from .repeat import add_loop
 from .sizes import escaped
 from .split import segments
 from .store import StoreDecision
@@ -124,15 +126,32 @@ class _Lowering:
         self.starts: dict[int, int] = {}
         self.results: dict[Value, tuple[str, int]] = {}
         self.elements: dict[tuple[Variable, tuple[int, ...]], Value] = {}
+        self.inner: set[Variable] = set()
+        self.inside: frozenset[Variable] = frozenset()
+
+    def nested(self, variables: Iterable[Variable]) -> _Lowering:
+        """The lowering of a graph inside this one; it shares the program and all values.
+
+        Parameters
+        ----------
+        variables : iterable of Variable
+            Those that are computed there, or bound there.
+        """
+        twin = copy.copy(self)
+        twin.items, twin.starts, twin.results = [], {}, {}
+        twin.inside = self.inside.union(variables)
+        return twin
 
     # ---- buffers
 
-    def _key(self, variable: Variable, index: tuple[int, ...] = ()) -> Any:
+    def key(self, variable: Variable, index: tuple[int, ...] = ()) -> Any:
+        """Where the buffer of a variable is found."""
         if isinstance(variable, SharedVariable):
             return ("container", id(variable.container), index)
         return (variable, index)
 
-    def _new_buffer(self, key: Any, dtype: str, kind: str, **more: Any) -> Buffer:
+    def new_buffer(self, key: Any, dtype: str, kind: str, **more: Any) -> Buffer:
+        """A further buffer of the program, found under `key`."""
         buffer = Buffer(len(self.program.buffers), dtype, (), kind, **more)
         self.program.buffers.append(buffer)
         self.buffers[key] = buffer.id
@@ -140,9 +159,9 @@ class _Lowering:
 
     def _buffer_of_leaf(self, variable: Variable, index: tuple[int, ...]) -> int:
         """The buffer that a size is about; its record is completed when its value is met."""
-        key = self._key(variable, index)
+        key = self.key(variable, index)
         if key not in self.buffers:
-            self._new_buffer(key, variable.type.dtype, "temp")
+            self.new_buffer(key, variable.type.dtype, "temp")
         return self.buffers[key]
 
     def buffer(self, value: Value) -> int:
@@ -151,10 +170,10 @@ class _Lowering:
             return self.buffers[value]
         if value.form == "given":
             assert value.variable is not None
-            return self.buffers[self._key(value.variable)]
+            return self.buffers[self.key(value.variable)]
         if value.form == "const":
             count = sum(b.kind == "const" for b in self.program.buffers)
-            made = self._new_buffer(value, value.dtype, "const", data=value.data, position=count)
+            made = self.new_buffer(value, value.dtype, "const", data=value.data, position=count)
             made.shape, made.name = value.shape, getattr(value.variable, "name", None)
             return made.id
         key = (value.variable, ())
@@ -163,7 +182,7 @@ class _Lowering:
             made = self.program.buffers[self.buffers[key]]
             self.buffers[value] = made.id
         else:
-            made = self._new_buffer(value, value.dtype, "temp")
+            made = self.new_buffer(value, value.dtype, "temp")
         made.dtype, made.shape, made.origin = value.dtype, value.shape, value.origin
         made.name = getattr(value.variable, "name", None)
         made.kind = self._kind(value, made.id)
@@ -188,8 +207,8 @@ class _Lowering:
             for position, variable in enumerate(variables):
                 dtype = getattr(variable.type, "dtype", None)
                 ranked = getattr(variable.type, "broadcastable", None) is not None
-                made = self._new_buffer(
-                    self._key(variable),
+                made = self.new_buffer(
+                    self.key(variable),
                     dtype if ranked and dtype is not None else "object",
                     kind,
                     position=position,
@@ -221,26 +240,55 @@ class _Lowering:
             if getattr(variable.type, "broadcastable", None) is not None:
                 self.facts.shape(variable)
         self._given_buffers()
-        for node in self.order:
+        self._define_nodes(self.order)
+        return self.definer.grant_wishes()
+
+    def _define_nodes(self, order: Sequence[Apply]) -> None:
+        """Make the values of nodes, and of those of the graphs inside of them."""
+        stack = [iter(order)]
+        while stack:
+            node = next(stack[-1], None)
+            if node is None:
+                stack.pop()
+                continue
             for requirement in self._requirements(node):  # so that late sizes in them are known
                 self.sizes.condition(requirement.condition)
             self.definer.add(node)
-            if self.definer.values[node.outputs[0]].form == "opaque":
+            value = self.definer.values[node.outputs[0]]
+            if value.form == "opaque":
                 self.planner.add(node)
-        return self.definer.grant_wishes()
+                plan = self.planner.plans[value]
+                if plan.kind == "repeat":
+                    stack.append(iter(self._define_inner(plan.detail)))
+
+    def _define_inner(self, spec: RepeatSpec) -> list[Apply]:
+        """Make the values of the inputs of an inner graph; returns its nodes."""
+        order = toposort(list(spec.outputs), list(spec.inputs))
+        for variable in (*spec.inputs, *(v for n in order for v in (*n.inputs, *n.outputs))):
+            self.facts.shape(variable)
+        self.inner.update(spec.inputs)
+        self.inner.update(v for n in order for v in n.outputs)
+        for variable in spec.inputs:
+            self.definer.given(variable)
+        return order
 
     def run(self, outputs: Sequence[Variable], updates: list[tuple[int, Variable]]) -> None:
         """Make the steps and buffers."""
-        self._results(outputs, updates)
+        wanted = [("output", k, v) for k, v in enumerate(outputs)]
+        wanted += [("update", k, v) for k, v in updates if not self._unchanged(k, v)]
+        self.compute(wanted)
+        self._list_results()
+        self._conditions()
+
+    def compute(self, wanted: Sequence[tuple[str, int, Variable]]) -> None:
+        """Make the steps and buffers for results: their kinds, positions and variables."""
+        self._results(wanted)
         live = self._live()
         self._fuse(live)
         self._emit(live)
-        self._conditions()
 
-    def _results(self, outputs: Sequence[Variable], updates: list[tuple[int, Variable]]) -> None:
+    def _results(self, wanted: Sequence[tuple[str, int, Variable]]) -> None:
         self.final: list[tuple[str, int, Value]] = []
-        wanted = [("output", k, v) for k, v in enumerate(outputs)]
-        wanted += [("update", k, v) for k, v in updates if not self._unchanged(k, v)]
         for kind, position, variable in wanted:
             value = self.definer.of(variable)
             if value.is_identity and value.template is not None:
@@ -268,8 +316,9 @@ class _Lowering:
         """The values that sizes are about which only the computation tells."""
         if not self.sizes.late:
             return []
-        found = [n for n in leaves(sizes, "size") if n in self.sizes.late]
-        return [self._element(*self.sizes.late[leaf]) for leaf in found]
+        found = [self.sizes.late[n] for n in leaves(sizes, "size") if n in self.sizes.late]
+        foreign = self.inner - self.inside
+        return [self._element(v, index) for v, index in found if v not in foreign]
 
     def _element(self, variable: Variable, index: tuple[int, ...]) -> Value:
         if not index:
@@ -277,7 +326,7 @@ class _Lowering:
         key = (variable, index)
         if key not in self.elements:
             made = self.elements[key] = self.definer.element_of(self.definer.of(variable), index)
-            self.buffers[made] = self.buffers[self._key(variable, index)]
+            self.buffers[made] = self.buffers[self.key(variable, index)]
         return self.elements[key]
 
     def _operands(self, value: Value) -> list[Value]:
@@ -314,8 +363,26 @@ class _Lowering:
         if plan is not None and plan.kind == "view":
             axes, offset = plan.detail
             exprs += [*(step for _, step in axes), *offset]
+        if plan is not None and plan.kind == "repeat":
+            exprs += self._sizes_of_loop(plan)
         for node in value.origin:
             exprs += [self.sizes.condition(r.condition) for r in self._requirements(node)]
+        return exprs
+
+    def _sizes_of_loop(self, plan: Plan) -> list[Expr]:
+        """The sizes in a loop, so that what they are about is computed before it."""
+        assert plan.node is not None
+        exprs = [self.sizes(self.facts.value(plan.node.inputs[plan.detail.count]))]
+        stack = [plan.detail]
+        while stack:
+            spec = stack.pop()
+            for node in toposort(list(spec.outputs), list(spec.inputs)):
+                exprs += [self.sizes.condition(r.condition) for r in self._requirements(node)]
+                exprs += [n for v in node.outputs for n in self.sizes.shape(v)]
+                repeat = getattr(node.op, "repeat", None)
+                if repeat is not None:
+                    exprs.append(self.sizes(self.facts.value(node.inputs[0])))
+                    stack.append(repeat(node))
         return exprs
 
     def _requirements(self, node: Apply) -> Sequence[Any]:
@@ -379,7 +446,6 @@ class _Lowering:
             if plan is not None and plan not in done:
                 done.add(plan)
                 self._step(plan)
-        self._list_results()
 
     def _list_results(self) -> None:
         for kind, position, value in self.final:
@@ -391,7 +457,7 @@ class _Lowering:
     def _result_buffer(self, value: Value) -> int:
         return self.buffer(value)
 
-    def _add(self, step: Step, values: Iterable[Value], number: int) -> Item:
+    def add(self, step: Step, values: Iterable[Value], number: int) -> Item:
         """Append a step; `values` are those whose needs and requirements it inherits."""
         needs = {self.buffer(n) for v in values for n in v.needs}
         item = Item(step, number, set(step.reads()) | needs, set(step.writes()))
@@ -412,7 +478,7 @@ class _Lowering:
         bind = {key: self.buffer(v) for v, key in writer.operands.items()}
         bind.update({key: self.buffer(v) for v, key in writer.results.items()})
         step = KernelStep(kernel, bind, origin=tuple(writer.origin), fallible=kernel.fallible)
-        item = self._add(step, members, members[-1].number)
+        item = self.add(step, members, members[-1].number)
         self._late_checks(item, writer.origin)
         for value in members:
             self._check_not_empty(value, item)
@@ -425,9 +491,12 @@ class _Lowering:
         checked = self._checks_ahead(plan, ids, outs, number)
         for out, operand in plan.starts.items():
             copy = CopyStep(outs[out], ids[operand], origin=origin)
-            self._add(copy, (plan.operands[operand],), number)
+            self.add(copy, (plan.operands[operand],), number)
             self.starts[outs[out]] = ids[operand]
-        item = self._add(self._step_of(plan, ids, outs, origin), plan.outputs, number)
+        if plan.kind == "repeat":
+            item = add_loop(self, plan, ids, outs)
+        else:
+            item = self.add(self._step_of(plan, ids, outs, origin), plan.outputs, number)
         if plan.starts:
             item.reads |= {outs[o] for o in plan.starts}
         if checked is not None:
@@ -454,7 +523,7 @@ class _Lowering:
         bind = dict(zip(plan.detail.ins, ids, strict=True))
         bind = {o.key: bind[o.key] for o in checks.operands}
         origin = () if plan.node is None else (plan.node,)
-        return self._add(LoopStep(checks, bind, origin=origin, fallible=True), (), number)
+        return self.add(LoopStep(checks, bind, origin=origin, fallible=True), (), number)
 
     def _step_of(
         self, plan: Plan, ids: list[int], outs: list[int], origin: tuple[Apply, ...]
@@ -519,7 +588,7 @@ class _Lowering:
             for axis, n in enumerate(declared or ()):
                 if n is None or variable.type.broadcastable[axis]:
                     continue
-                leaf = self.ctx.size(("dim", self.buffers[self._key(variable)], axis))
+                leaf = self.ctx.size(("dim", self.buffers[self.key(variable)], axis))
                 what = f"{escaped(variable)} must have length {n} along axis {axis}, got {{0}}"
                 self.program.checks.append(CheckStep(eq(leaf, n), "shape", what, (leaf,)))
 

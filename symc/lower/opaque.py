@@ -8,8 +8,9 @@ from typing import Any
 
 from ..graph.node import Apply
 from ..graph.op import BuiltinOp, run_perform
+from ..graph.walk import toposort
 from ..loop.build import Builder
-from ..loop.protocol import OperandValue, ReshapeSpec, RoutineSpec
+from ..loop.protocol import OperandValue, RepeatSpec, ReshapeSpec, RoutineSpec
 from ..scalar.expr import Expr, leaves, walk
 from .define import Definer, Value
 from .sizes import NodeSizes
@@ -21,15 +22,15 @@ class Plan:
 
     Attributes
     ----------
-    kind : {"view", "reshape", "routine", "emit", "foreign"}
+    kind : {"view", "reshape", "routine", "emit", "repeat", "foreign"}
     operands : tuple of Value
         Values that must have buffers; for ``emit`` and ``foreign`` one per input of the node.
     outputs : tuple of Value
     starts : dict
         ``{output: operand}`` by position: outputs that start with the contents of an operand.
     detail : object
-        The :class:`RoutineSpec`, the :class:`~symc.loop.ir.Nest` and its operand keys, or the
-        axes and offset of a view.
+        The :class:`RoutineSpec`, the :class:`RepeatSpec`, the :class:`~symc.loop.ir.Nest` and
+        its operand keys, or the axes and offset of a view.
     """
 
     kind: str
@@ -106,7 +107,7 @@ class Planner:
 
     def dense(self, value: Value) -> Value:
         """A value whose storage holds the elements of `value` in C order."""
-        if not value.inline:
+        if not value.inline and not self.definer.is_strided(value):
             return value
         if value.data is not None:
             return self.definer.alike(value, "const")
@@ -137,8 +138,26 @@ class Planner:
         spec = None if routine is None else routine(node)
         if spec is not None:
             return self._routine(node, spec, values, outputs)
+        repeat = getattr(op, "repeat", None)
+        if repeat is not None:
+            return self._repeat(node, repeat(node), values, outputs)
         emit = getattr(op, "emit", None)
         return None if emit is None else self._emit(node, emit, values, outputs)
+
+    def _repeat(
+        self, node: Apply, spec: RepeatSpec, values: Sequence[Value], outputs: tuple[Value, ...]
+    ) -> Plan | None:
+        inner = [*spec.inputs, *spec.outputs]
+        inner += [v for n in toposort(list(spec.outputs)) for v in (*n.inputs, *n.outputs)]
+        if any(getattr(v.type, "broadcastable", None) is None for v in inner):
+            return None
+        operands = tuple(self.array(v) for i, v in enumerate(values) if i != spec.count)
+        for variable, feed in zip(spec.inputs, spec.feeds, strict=True):
+            if feed.kind != "row":
+                outer = values[feed.number]
+                if outer.inline or outer.form == "given":
+                    self.definer.strided.add(variable)
+        return Plan("repeat", operands, outputs, node, detail=spec)
 
     def _routine(
         self, node: Apply, spec: RoutineSpec, values: Sequence[Value], outputs: tuple[Value, ...]

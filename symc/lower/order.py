@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import VerifyError
@@ -23,6 +23,8 @@ class Item:
         Buffers, including those whose sizes or values are used.
     after : list of Item
         Other steps that must come before.
+    inner : callable or None
+        Finishes the memory plan of the steps inside; takes the number of this step.
     """
 
     step: Step
@@ -30,6 +32,7 @@ class Item:
     reads: set[int]
     writes: set[int]
     after: list[Item] = field(default_factory=list)
+    inner: Callable[[int], None] | None = None
 
 
 def ordered(items: Sequence[Item], updates: Container[int]) -> list[Item]:

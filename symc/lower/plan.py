@@ -20,18 +20,21 @@ import numpy as np
 
 from ..loop.kernel import Kernel
 from ..loop.program import (
+    BreakStep,
     Buffer,
     CopyStep,
     ForeignStep,
     KernelStep,
     LoopStep,
     Program,
+    RepeatStep,
     ReshapeViewStep,
     RoutineStep,
     ScalarBuffer,
     Slot,
     Step,
     ViewStep,
+    numbered,
 )
 from ..scalar.expr import Context, Expr, leaves, walk
 from ..scalar.simplify import simplify
@@ -56,15 +59,26 @@ def plan_memory(
     inplace : bool
         Whether memory may be shared and containers overwritten.
     """
-    planner = _MemoryPlanner(program, list(items), dict(starts))
+    planner = MemoryPlanner(program, list(items), dict(starts))
     if inplace:
         planner.drop_copies()
         planner.overwrite_containers()
         planner.share_dying_operands()
-    planner.finish()
+    program.steps = planner.finish()
 
 
-class _MemoryPlanner:
+class MemoryPlanner:
+    """Plans the memory of a list of steps: a program's, or those inside of a loop.
+
+    Parameters
+    ----------
+    program : Program
+    items : list of Item
+        In order.
+    starts : dict
+        ``{buffer: operand}``: buffers that were made as copies to be updated.
+    """
+
     def __init__(self, program: Program, items: list[Item], starts: dict[int, int]) -> None:
         self.program = program
         self.buffers = program.buffers
@@ -131,6 +145,35 @@ class _MemoryPlanner:
             if buffer.base == old:
                 buffer.base = new
 
+    # ---- states of loops
+
+    def overwrite_states(self, states: Sequence[tuple[int, int]]) -> set[int]:
+        """Let new values of a loop's states overwrite the old ones where that is safe.
+
+        Parameters
+        ----------
+        states : sequence of (int, int)
+            The buffers of the old and of the new value.
+
+        Returns
+        -------
+        set of int
+            The new values that have the memory of the old ones.
+        """
+        found = set()
+        for old, new in states:
+            if not self.writes.get(new):
+                continue
+            copied = self.starts.get(new) == old
+            first = self.writes[new][1 if copied else 0]
+            if self._reads_end(old, new, first, copied):
+                self.buffers[new].alias_of = old
+                found.add(new)
+                if copied:
+                    self.items.remove(self._copy_step(new))
+                    self._survey()
+        return found
+
     # ---- containers
 
     def overwrite_containers(self) -> None:
@@ -156,10 +199,17 @@ class _MemoryPlanner:
     def _overwrites_safely(self, old: int, new: int, first: int, copied: bool) -> bool:
         if any(self._may_fail(i) for i in self.items[first + 1 :]):
             return False
+        item = self.items[first]
+        if item.step.fallible and not _validates_first(item.step):
+            return False
+        return self._reads_end(old, new, first, copied)
+
+    def _reads_end(self, old: int, new: int, first: int, copied: bool) -> bool:
+        """Whether the old value is not needed any more when item `first` writes the new one."""
         copy = self.items.index(self._copy_step(new)) if copied else -1
         last = max((k for k in self.uses.get(old, ()) if k != copy), default=-1)
         item = self.items[first]
-        if last > first or (item.step.fallible and not _validates_first(item.step)):
+        if last > first:
             return False
         if copied:
             return last < first
@@ -208,9 +258,27 @@ class _MemoryPlanner:
 
     # ---- slots
 
-    def finish(self) -> None:
-        """Make slots of what is left in the arena."""
+    def finish(self, base: int = 0) -> list[Step]:
+        """Make slots of what is left in the arena.
+
+        Parameters
+        ----------
+        base : int
+            Number of the first step.
+
+        Returns
+        -------
+        list of Step
+            The steps in order.
+        """
         self._survey()
+        begins, ends = [], []
+        for item in self.items:
+            begins.append(base)
+            if item.inner is not None:
+                item.inner(base)
+            base += len(numbered([item.step]))
+            ends.append(base - 1)
         slots: dict[int, int] = {}
         for buffer in self.buffers:
             if buffer.kind != "temp" or buffer.id not in self.uses:
@@ -218,7 +286,7 @@ class _MemoryPlanner:
             owner = buffer.id
             while owner in self.taken:
                 owner = self.taken[owner]
-            first, last = self.uses[buffer.id][0], self.uses[buffer.id][-1]
+            first, last = begins[self.uses[buffer.id][0]], ends[self.uses[buffer.id][-1]]
             number = slots.get(owner)
             if number is None:
                 slots[owner] = number = len(self.program.slots)
@@ -229,7 +297,7 @@ class _MemoryPlanner:
                     slot.bytes, min(slot.first, first), max(slot.last, last)
                 )
             buffer.slot = number
-        self.program.steps = [item.step for item in self.items]
+        return [item.step for item in self.items]
 
 
 def stores_over(kernel: Kernel, operand: str, target: str) -> bool:
@@ -308,3 +376,11 @@ def _rename_in(step: Step, old: int, new: int) -> None:
     elif isinstance(step, (ViewStep, ReshapeViewStep, CopyStep)):
         step.source = named(step.source)
         step.target = named(step.target)
+    elif isinstance(step, BreakStep):
+        step.condition = named(step.condition)
+    elif isinstance(step, RepeatStep):
+        step.ins, step.outs = (tuple(map(named, ids)) for ids in (step.ins, step.outs))
+        step.done = None if step.done is None else named(step.done)
+        for part in step.parts:
+            for inner in part:
+                _rename_in(inner, old, new)

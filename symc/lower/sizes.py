@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..dtypes import is_discrete
 from ..errors import ShapeError, user_message
 from ..graph.node import Apply, Variable
 from ..graph.trace import user_line
@@ -156,6 +157,27 @@ class NodeSizes:
             n,
         )
         return self.facts.canonical(switch(lt(position, 0), position + n, position))
+
+
+    # ---- inner graphs
+
+    def bind_shape(self, variable: Variable, shape: Sequence[Any]) -> None:
+        """Say what the lengths of an inner variable are."""
+        self.facts.bind_shape(variable, tuple(self.facts.size(n) for n in shape))
+
+    def bind_value(self, variable: Variable, i: int) -> None:
+        """Say that a 0-d integer inner variable has the value of operand `i`."""
+        operand = self.node.inputs[i]
+        dtype = getattr(variable.type, "dtype", None)
+        if dtype is not None and is_discrete(dtype) and not operand.type.ndim:
+            self.facts.bind_value(variable, self._value(operand, ()))
+
+    def inner_shape(self, variable: Variable) -> tuple[Expr, ...]:
+        """Sizes of a variable of the inner graph."""
+        found = self.facts.known_shape(variable)
+        if found is None:
+            raise ShapeError(f"{variable} of type {variable.type} has no shape")
+        return found
 
 
 class ValueReader:

@@ -64,7 +64,7 @@ class Sizes:
         variable, index = self.facts.source(leaf.payload[1])
         kind, _, *axis = leaf.payload
         new = self.ctx.size((kind, self._buffer(variable, index), *axis))
-        if index or not self.facts.is_given(variable):
+        if self.facts.is_late(variable, index):
             self.late[new] = (variable, index)
         return new
 

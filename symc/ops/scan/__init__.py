@@ -1,0 +1,1 @@
+"""Loops: the op (`op`), what users write (`api`), and the derivatives (`gradient`, `forward`)."""
