@@ -172,6 +172,9 @@ class _ProgramCheck:
         return number
 
     def _repeat(self, where: str, number: int, step: RepeatStep) -> None:
+        for buffer in step.outs:  # its rows are seen before all of them have been written
+            self._known(where, self.buffers[buffer].shape)
+            self._write(where, buffer, number)
         number = self._steps(number + 1, step.before)
         self._known(where, [step.count])
         self.counters.add(step.counter)
@@ -211,6 +214,8 @@ class _ProgramCheck:
                 self._known(where, self.buffers[buffer].shape)
             if isinstance(step, (ViewStep, ReshapeViewStep)):
                 self.written.add(buffer)
+                if self.buffers[buffer].kind == "row":
+                    self.tokens[self._storage(buffer)] = buffer
             else:
                 self._write(where, buffer, number)
 

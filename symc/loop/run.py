@@ -272,7 +272,7 @@ class _Run:
 
     def _end_slots(self, number: int) -> None:
         for position, slot in enumerate(self.program.slots):
-            if slot.last == number:
+            if slot.last == number and position in self.slots:
                 self.slots[position].fill(GARBAGE)
 
     def _provide(self, buffer: int) -> None:
