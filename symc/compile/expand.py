@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ..graph.node import Apply, Variable
 from ..graph.walk import toposort
+from ..rewrite.inner import with_inner_graphs
 
 
 def expanded(outputs: Sequence[Variable]) -> list[Variable]:
@@ -52,7 +53,7 @@ def expanded(outputs: Sequence[Variable]) -> list[Variable]:
 
     waiting: dict[Apply, list[Variable]] = {}
     settled: set[Variable] = set()
-    return put(outputs)
+    return with_inner_graphs(put(outputs), lambda n: n.op.rebuilt(expanded(n.op.outputs)))
 
 
 def _interned(node: Apply, inputs: list[Variable], table: dict[object, Apply]) -> Apply:

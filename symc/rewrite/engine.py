@@ -28,9 +28,10 @@ from ..graph.node import Apply, Constant, Variable
 from ..graph.walk import ancestors, toposort
 from ..ops.elemwise import Elemwise
 from .context import RewriteContext
+from .inner import private_graphs, with_inner_graphs
 from .report import Firing, Optimized
 from .rule import Rule, RuleTable, all_rules, graph_passes
-from .selection import GRAPH_PHASES, Selection
+from .selection import EARLY_PHASES, LATE_PHASES, Selection
 
 __all__ = ["optimize"]
 
@@ -354,12 +355,36 @@ def _optimize(outputs: Sequence[Variable], facts: Any, selection: Selection) -> 
         _collector_paused(),
         change_flags(traceback__limit=0, compute_test_value=config.compute_test_value_opt),
     ):
-        for phase, table in _phases(selection):
-            start = time.perf_counter()
-            _run_passes(phase, ctx, log)
-            _run_phase(table, ctx, log)
-            log.phase_seconds[phase] = time.perf_counter() - start
+        log.outputs = private_graphs(log.outputs)
+        _run_phases(EARLY_PHASES, ctx, log)
+        _rewrite_inside(EARLY_PHASES, ctx, log)
+        _run_phases(("scan",), ctx, log)
+        _rewrite_inside(LATE_PHASES, ctx, log)
+        _run_phases(LATE_PHASES, ctx, log)
     return log
+
+
+def _run_phases(names: Sequence[str], ctx: RewriteContext, log: Optimized) -> None:
+    for phase, table in _phases(ctx.selection, names):
+        start = time.perf_counter()
+        _run_passes(phase, ctx, log)
+        _run_phase(table, ctx, log)
+        log.phase_seconds[phase] = log.phase_seconds.get(phase, 0) + time.perf_counter() - start
+
+
+def _rewrite_inside(names: Sequence[str], ctx: RewriteContext, log: Optimized) -> None:
+    """Run phases on the graphs inside of loops, and of loops in loops."""
+
+    def rewritten(node: Apply) -> Any:
+        if ctx.facts is not None:
+            ctx.facts.shape(node.outputs[0])  # tells what the inner variables are
+        own = log.within(node.op.outputs)
+        inner = RewriteContext(ctx.facts, ctx.selection)
+        _run_phases(names, inner, own)
+        _rewrite_inside(names, inner, own)
+        return node.op.rebuilt(own.outputs)
+
+    log.outputs = with_inner_graphs(log.outputs, rewritten)
 
 
 _CANONICAL = Selection("merge").including("fold", "canonical")
@@ -391,14 +416,14 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _phases(selection: Selection) -> Iterator[tuple[str, RuleTable]]:
-    """The phases that have something to do; the first one also merges."""
+def _phases(selection: Selection, names: Sequence[str]) -> Iterator[tuple[str, RuleTable]]:
+    """Those of the phases that have something to do; the first one also merges."""
     found = []
-    for phase in GRAPH_PHASES:
+    for phase in names:
         table = RuleTable(phase, selection)
         if table or graph_passes(phase, selection):
             found.append((phase, table))
-    if not found and selection.merges:
+    if not found and selection.merges and "fold" in names:
         found.append(("merge", RuleTable("merge", selection)))
     yield from found
 

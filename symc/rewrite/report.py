@@ -62,6 +62,12 @@ class Optimized:
     calls: Counter[str] = field(default_factory=Counter)
     phase_seconds: dict[str, float] = field(default_factory=dict)
 
+    def within(self, outputs: list[Variable]) -> Optimized:
+        """The record for a graph inside of this one; what happens there is counted here too."""
+        return Optimized(
+            list(outputs), self.firings, self.seconds, self.calls, self.phase_seconds
+        )
+
     def spend(self, rule: str, seconds: float) -> None:
         """Note that a rule was tried, and for how long."""
         self.seconds[rule] = self.seconds.get(rule, 0.0) + seconds

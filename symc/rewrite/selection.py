@@ -11,7 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from .names import ALIASES
 
-GRAPH_PHASES: tuple[str, ...] = ("fold", "canonical", "stable", "blas", "scan", "specialise")
+EARLY_PHASES: tuple[str, ...] = ("fold", "canonical", "stable")
+"""Phases before the loops are looked at; they also run inside of loops."""
+
+LATE_PHASES: tuple[str, ...] = ("blas", "specialise")
+"""Phases after that."""
+
+GRAPH_PHASES: tuple[str, ...] = (*EARLY_PHASES, "scan", *LATE_PHASES)
 """Phases on the graph, in the order in which they run; ``merge`` is how the engine works."""
 
 PROGRAM_PHASES: tuple[str, ...] = ("fusion", "inplace")

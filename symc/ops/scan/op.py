@@ -150,6 +150,10 @@ class Scan(BuiltinOp):
         memo = clone_get_equiv(self.inputs, self.outputs, copy_inputs=True, copy_orphans=False)
         return Scan([memo[v] for v in self.inputs], [memo[v] for v in self.outputs], self.info)
 
+    def rebuilt(self, outputs: Sequence[Variable]) -> Scan:
+        """The loop with other inner outputs, computed from the same inner inputs."""
+        return Scan(self.inputs, outputs, self.info)
+
     # ---- groups of operands
 
     def split_inner_inputs(self) -> tuple[list[Variable], list[list[Variable]], list[Any], list]:
