@@ -24,7 +24,17 @@ SY_FN_SLOW double sy_gamma(double x) {
   return x == 0 ? 1 / x : tgamma(x);
 }
 
+/* log|gamma(x)|. lgamma() of POSIX also writes the sign to a global variable, a data race between
+ * threads; lgamma_r() does not. It is declared here because strict C hides it in math.h. */
+#if defined(__CUDACC__) || defined(_WIN32)
 SY_FN_SLOW double sy_gammaln(double x) { return lgamma(x); }
+#else
+extern double lgamma_r(double, int *);
+SY_FN_SLOW double sy_gammaln(double x) {
+  int sign;
+  return lgamma_r(x, &sign);
+}
+#endif
 
 /* ------------------------------------------------------------- digamma and trigamma */
 
@@ -99,7 +109,7 @@ SY_FN_SLOW double sy_lgamma1p(double a) {
       -0x1.c8069f5f87b0bp-4, 0x1.9a000d4e6809p-4,   -0x1.748235ac2ec18p-4, 0x1.55b06fbc63122p-4,
       -0x1.3c4ec5f7babf1p-4, 0x1.1ee3756ed24e7p-4,  -0x1.fb14559934bf3p-5, 0x1.3c386ea1ed996p-4,
       -0x1.80fb9bea068b6p-4};
-  return fabs(a) <= 0.2 ? a * sy_horner(c, 17, a) : lgamma(1 + a);
+  return fabs(a) <= 0.2 ? a * sy_horner(c, 17, a) : sy_gammaln(1 + a);
 }
 
 /* x^a e^-x / gamma(a + 1) for x > 0, a > 0. */
@@ -111,7 +121,7 @@ SY_FN_SLOW double sy_gamma_prefactor(double a, double x) {
   }
   double power = pow(x, a) * exp(-x);
   if (power > 0x1p-900) return power / tgamma(a + 1);
-  return exp(a * log(x) - x - lgamma(a + 1));
+  return exp(a * log(x) - x - sy_gammaln(a + 1));
 }
 
 /* P(a, x) by its power series (DLMF 8.11.4). */
@@ -229,7 +239,7 @@ SY_FN_SLOW double sy_beta_prefactor(double a, double b, double x) {
     double ratio = (a + 0.5) * log1p(b / a) - b + sy_stirling_error(s) - sy_stirling_error(a);
     return exp(a * log(x) + b * (log_y + log(s)) + ratio) / tgamma(b) / s;
   }
-  return exp(a * log(x) + b * log_y + (lgamma(s) - lgamma(a + 1) - lgamma(b)));
+  return exp(a * log(x) + b * log_y + (sy_gammaln(s) - sy_gammaln(a + 1) - sy_gammaln(b)));
 }
 
 /* I_x(a, b) by its continued fraction (DLMF 8.17.22), for x below about a/(a + b). */
