@@ -99,10 +99,10 @@ def test_damaged_blobs_are_not_returned(cache, damage):
 
 
 def test_unused_entries_go_when_the_store_is_too_large(cache, monkeypatch):
-    monkeypatch.setattr(config, "cache_size_limit", 1)
     now = time.time()
     for k in range(8):
         store_blob(str(k), bytes([k]) * 300_000)
+    monkeypatch.setattr(config, "cache_size_limit", 1)  # only now: storing cleans now and then
     for k, entry in enumerate(sorted(cache_entries(), key=lambda e: e.path.read_bytes()[0])):
         os.utime(entry.path, (now - 10_000 * (8 - k),) * 2)
     assert load_blob("0") is not None  # a use renews it
