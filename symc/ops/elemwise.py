@@ -27,7 +27,7 @@ from .dimshuffle import pad_left
 from .reduce import zero_gradient
 from .sign import signed_by_scalar_op, without_pole
 from .sum_to import sum_to
-from .support import Selection, support_by_scalar_op
+from .support import Selection, is_plain_zero, support_by_scalar_op
 
 __all__ = ["Elemwise", "apply_scalar", "cast", "elemwise_of", "register_elemwise"]
 
@@ -237,6 +237,12 @@ class Elemwise(BuiltinOp):
             return [disconnected_type() for _ in inputs]
         if all(is_discrete(o.type.dtype) for o in outputs):
             return [zero_gradient(x) for x in inputs]
+        if self.nout == 1 and is_plain_zero(g_outputs[0]):
+            # Its product with a derivative that is infinite would be NaN.
+            return [
+                disconnected_type() if self._ignores(i) else zero_gradient(x)
+                for i, x in enumerate(inputs)
+            ]
         terms = self._scalar_gradients(inputs, outputs, g_outputs)
         return [
             disconnected_type() if self._ignores(i) else self._gradient(i, x, term, inputs)

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import is_complex
+from ..dtypes import is_complex, is_float
 from ..graph.node import Constant
-from ..scalar.logic import eq, switch
+from ..scalar.logic import and_, eq, gt, lt, switch
 from ..scalar.op import CASTS
 
 __all__ = ["never_negative", "signed_by_scalar_op", "without_pole"]
@@ -125,23 +125,34 @@ _RULES: dict[str, Any] = {
 def without_pole(scalar_op: Any, y: Any, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
     """Result and operands to differentiate a root with, so that it has no pole at its minimum.
 
-    For ``y = sqrt(x)``, and for ``y = x**b`` with a constant b in (0, 1), where x is never
-    negative: the 0 in the denominator of the derivative becomes infinite, and the derivative 0.
-    Everything else is returned as it is.
+    For ``y = sqrt(x)``, and for ``y = x**b`` with b in (0, 1), where x is never negative: the 0
+    in the denominator of the derivative becomes infinite, and the derivative 0. Everything else is
+    returned as it is. Exponents that are not constant are compared when the gradient is computed.
     """
     if scalar_op.name == "sqrt" and never_negative(inputs[0]):
         return _infinite_at_zero(y), list(inputs)
-    if scalar_op.name == "pow" and _is_root(inputs[1]) and never_negative(inputs[0]):
-        return y, [_infinite_at_zero(inputs[0]), inputs[1]]
+    if scalar_op.name == "pow" and never_negative(inputs[0]):
+        base, exponent = inputs
+        roots = _roots(exponent)
+        if roots is not None:
+            infinite = _infinite_at_zero(base)
+            return y, [infinite if roots is True else switch(roots, infinite, base), exponent]
     return y, list(inputs)
 
 
-def _is_root(exponent: Any) -> bool:
+def _roots(exponent: Any) -> Any:
+    """Where an exponent lies in (0, 1): True, None (nowhere), or a condition."""
+    if not is_float(exponent.type.dtype):
+        return None
     number = _unpadded(exponent)
-    if not isinstance(number, Constant):
-        return False
-    values = np.asarray(number.data)
-    return values.dtype.kind == "f" and bool(np.all((values > 0) & (values < 1)))
+    if isinstance(number, Constant):
+        values = np.asarray(number.data)
+        found = (values > 0) & (values < 1)
+        if not found.any():
+            return None
+        if found.all():
+            return True
+    return and_(gt(exponent, 0), lt(exponent, 1))
 
 
 def _infinite_at_zero(x: Any) -> Any:

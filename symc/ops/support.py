@@ -24,6 +24,7 @@ from ..scalar.logic import and_, invert, neq, or_, second, switch
 __all__ = [
     "NOWHERE",
     "Selection",
+    "is_plain_zero",
     "support_by_scalar_op",
     "support_of",
     "support_of_written",
@@ -91,6 +92,13 @@ def _outermost(g: Any) -> tuple[Any, Any, bool] | None:
     if _is_zero(b):
         return condition, a, True
     return (condition, b, False) if _is_zero(a) else None
+
+
+def is_plain_zero(x: Any) -> bool:
+    """Whether `x` is a zero that was broadcast: nothing arrives, and nothing passes on."""
+    while _scalar_name(x) == "second" or getattr(getattr(x.owner, "op", None), "new_order", None):
+        x = x.owner.inputs[-1]
+    return isinstance(x, Constant) and not np.any(np.asarray(x.data))
 
 
 # ---------------------------------------------------------------------------------------------

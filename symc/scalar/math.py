@@ -15,7 +15,7 @@ import scipy
 
 from .arith import abs_, maximum
 from .ctext import c_literal
-from .logic import eq, gt, switch
+from .logic import eq, gt, isinf, switch
 from .op import BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
 
 SPECIAL = ("special.h",)
@@ -402,8 +402,17 @@ arctan = function(
 
 
 def _arctan2_grad(g: Any, angle: Any, y: Any, x: Any) -> tuple[Any, Any]:
-    scale = g / (x * x + y * y)
-    return scale * x, -(scale * y)
+    """``x / r**2`` and ``-y / r**2`` for r = |(x, y)|; 0 at the origin, where all angles meet.
+
+    The larger coordinate is factored out, so that squares neither overflow nor vanish. Infinitely
+    far away the angle does not change.
+    """
+    size = maximum(abs_(x), abs_(y))
+    flat = eq(size, 0) | isinf(size)
+    scale = switch(flat, like(1, size), size)
+    u, v = x / scale, y / scale
+    factor = g / scale / (u * u + v * v)
+    return switch(flat, 0, factor * u), -switch(flat, 0, factor * v)
 
 
 arctan2 = function(
@@ -411,7 +420,7 @@ arctan2 = function(
     "ArcTan2",
     np.arctan2,
     _arctan2_grad,
-    "Angle of the point (x, y) = (b, a), in [-pi, pi].",
+    "Angle of the point (x, y) = (b, a), in [-pi, pi]; the gradient at the origin is 0.",
     nin=2,
     c="sy_atan2",
     vector=True,
