@@ -17,10 +17,10 @@ from ..graph.op import BuiltinOp
 from ..graph.trace import user_line
 from .axes import normalize_axes, without
 from .elemwise import cast
-from .math import exp, isinf, log, switch
+from .math import eq, exp, isinf, log, switch
 from .reduce import Max, Sum, keep_dims
 
-__all__ = ["LogSumExp", "MaxFromBelow", "largest_along", "logsumexp"]
+__all__ = ["LogSumExp", "MaxFromBelow", "finite_shift", "largest_along", "logsumexp"]
 
 
 class LogSumExp(BuiltinOp):
@@ -33,7 +33,8 @@ class LogSumExp(BuiltinOp):
 
     Notes
     -----
-    -inf for no elements. Gradient: ``g * exp(x - y)``.
+    -inf for no elements, or if all are -inf; then the gradient is 0. Else it is
+    ``g * exp(x - y)``.
 
     Examples
     --------
@@ -85,27 +86,37 @@ class LogSumExp(BuiltinOp):
         """The definition, with 0 in place of an infinite maximum."""
         (x,) = node.inputs
         axes = self.axes(x.type.ndim)
-        largest = MaxFromBelow(axes)(x)
-        shift = switch(isinf(largest), np.zeros((), x.type.dtype), largest)
+        shift = finite_shift(MaxFromBelow(axes)(x))
         powers = exp(x - keep_dims(x, shift, axes))
         return [log(Sum(axes, dtype=x.type.dtype)(powers)) + shift]
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (x,), (y,), (g,) = inputs, outputs, g_outputs
         axes = self.axes(x.type.ndim)
-        return [keep_dims(x, g, axes) * exp(x - keep_dims(x, y, axes))]
+        return [keep_dims(x, g, axes) * _weights(x, y, axes)]
 
     def R_op(self, inputs: list[Any], eval_points: list[Any]) -> list[Any]:
         (x,), (point,) = inputs, eval_points
         if point is None:
             return [None]
         axes = self.axes(x.type.ndim)
-        weights = exp(x - keep_dims(x, self(x), axes))
+        weights = _weights(x, self(x), axes)
         return [Sum(axes, dtype=x.type.dtype)(weights * point)]
 
     def __str__(self) -> str:
         inside = "" if self.axis is None else f"{{{', '.join(map(str, self.axis))}}}"
         return f"LogSumExp{inside}"
+
+
+def _weights(x: Any, y: Any, axes: tuple[int, ...]) -> Any:
+    """``exp(x - y)`` for ``y = logsumexp(x)``; 0 where all elements are -inf."""
+    nothing = np.array(-np.inf, y.type.dtype)
+    return exp(x - keep_dims(x, switch(eq(y, nothing), np.zeros((), y.type.dtype), y), axes))
+
+
+def finite_shift(largest: Any) -> Any:
+    """`largest`, a maximum to be subtracted before exponentiation; 0 where it is infinite."""
+    return switch(isinf(largest), np.zeros((), largest.type.dtype), largest)
 
 
 class MaxFromBelow(Max):

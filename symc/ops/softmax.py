@@ -21,12 +21,13 @@ from ..graph.node import Apply
 from ..graph.op import BuiltinOp, named_op
 from ..graph.special import DisconnectedType, disconnected_type
 from ..graph.trace import user_line
+from ..scalar.arith import true_div
 from .alloc import arange
 from .argmax import argmax
 from .axes import normalize_axis
-from .elemwise import cast
+from .elemwise import Elemwise, cast
 from .gather import AdvancedSubtensor
-from .logsumexp import largest_along
+from .logsumexp import finite_shift, largest_along
 from .math import (
     clip,
     eq,
@@ -35,6 +36,7 @@ from .math import (
     log,
     maximum,
     minimum,
+    second,
     sigmoid,
     softplus,
     switch,
@@ -42,6 +44,8 @@ from .math import (
 from .reduce import max as max_
 from .reduce import sum as sum_
 from .reduce import zero_gradient
+from .scatter import AdvancedIncSubtensor
+from .support import is_plain_zero
 
 __all__ = [
     "CrossentropySoftmax1Hot",
@@ -110,8 +114,9 @@ class Softmax(_AlongAxis):
         if x.size == 0:
             return np.empty_like(x)
         work = x.astype(np.float32) if x.dtype == np.float16 else x
-        e = np.exp(work - work.max(axis=self.axis, keepdims=True))
-        return e / e.sum(axis=self.axis, keepdims=True)
+        with np.errstate(all="ignore"):
+            e = np.exp(work - work.max(axis=self.axis, keepdims=True))
+            return e / e.sum(axis=self.axis, keepdims=True)
 
     def expand(self, node: Apply) -> list[Any]:
         (x,) = node.inputs
@@ -120,7 +125,7 @@ class Softmax(_AlongAxis):
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (y,), (g,) = outputs, g_outputs
-        gy = g * y
+        gy = _times(g, y)
         return [gy - y * sum_(gy, axis=self.axis, keepdims=True)]
 
     def _tangent(self, y: Any, point: Any) -> Any:
@@ -128,20 +133,59 @@ class Softmax(_AlongAxis):
         return py - y * sum_(py, axis=self.axis, keepdims=True)
 
 
+def _times(g: Any, y: Any) -> Any:
+    """``g * y``, where ``g = h / y`` gives h: the gradient of a logarithm, without underflow.
+
+    A probability that underflows to 0 has the logarithm -inf, and `g` is infinite there; its
+    product with the probability would be NaN in modes that do not simplify it.
+    """
+    h = _numerator(g, y)
+    if h is not None:
+        return second(y, h)
+    node = g.owner
+    if node is None or not isinstance(node.op, AdvancedIncSubtensor):
+        return g * y
+    base, values, *indices = node.inputs
+    pick = values.owner and len(values.owner.inputs) == 2 and values.owner.inputs[1].owner
+    if not pick or not isinstance(pick.op, AdvancedSubtensor) or pick.inputs != [y, *indices]:
+        return g * y
+    h = _numerator(values, values.owner.inputs[1])
+    if h is None or node.op.set_instead_of_inc or not is_plain_zero(base):
+        return g * y
+    return node.op(base, second(values, h), *indices)
+
+
+def _numerator(quotient: Any, divisor: Any) -> Any:
+    """The h of `quotient` if it is computed as ``h / divisor``, else None."""
+    node = quotient.owner
+    if node is None or not isinstance(node.op, Elemwise) or node.op.scalar_op is not true_div:
+        return None
+    h, below = node.inputs
+    return h if below is divisor and h.type.dtype == divisor.type.dtype else None
+
+
 class LogSoftmax(_AlongAxis):
-    """``y = x - m - log(sum(exp(x - m)))`` along an axis, where m is the maximum."""
+    """``y = x - m - log(sum(exp(x - m)))`` along an axis, where m is the maximum.
+
+    Notes
+    -----
+    As in SciPy, m is taken to be 0 where it is infinite: beside an element of +inf, whose own
+    value is undefined (NaN), all finite ones have the logarithm -inf.
+    """
 
     def numpy(self, *arrays: Any) -> Any:
         (x,) = arrays
         if x.size == 0:
             return np.empty_like(x)
         work = x.astype(np.float32) if x.dtype == np.float16 else x
-        shifted = work - work.max(axis=self.axis, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=self.axis, keepdims=True))
+        largest = work.max(axis=self.axis, keepdims=True)
+        shifted = work - np.where(np.isinf(largest), work.dtype.type(0), largest)
+        with np.errstate(all="ignore"):
+            return shifted - np.log(np.exp(shifted).sum(axis=self.axis, keepdims=True))
 
     def expand(self, node: Apply) -> list[Any]:
         (x,) = node.inputs
-        shifted = x - largest_along(x, self.axis)
+        shifted = x - finite_shift(largest_along(x, self.axis))
         return [shifted - log(sum_(exp(shifted), axis=self.axis, keepdims=True))]
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:

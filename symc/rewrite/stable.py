@@ -358,7 +358,7 @@ def _unshifted(x: Any, axes: tuple[int, ...]) -> Any:
     return source if largest.op.axes(source.type.ndim) == axes else x
 
 
-@rule("stable", ops=[sm.log])
+@rule("stable", ops=[sm.log], tags=["fast_compile"])
 def log_of_softmax(node: Any, ctx: Any) -> Any:
     """log(softmax(x)) is log_softmax(x)."""
     (p,) = node.inputs
@@ -370,7 +370,7 @@ def log_of_softmax(node: Any, ctx: Any) -> Any:
 _PICKS = (DimShuffle, Reshape, Subtensor, AdvancedSubtensor, AdvancedSubtensor1)
 
 
-@rule("stable", ops=[sm.log])
+@rule("stable", ops=[sm.log], tags=["fast_compile"])
 def log_of_picked_softmax(node: Any, ctx: Any) -> Any:
     """log(softmax(x)[index]) is log_softmax(x)[index]."""
     path = []
