@@ -3,15 +3,25 @@
 An op such as softmax is one node while rules look for it; for the machine it is a maximum, an
 exponential, a sum and a quotient, which fuse with what is around them. ``op.expand(node)`` gives
 that graph, or None.
+
+A sum or product of many terms is put together step by step in the order in which its terms are
+computed: else all of them, the contributions to a gradient for example, would wait in memory for
+the last one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..graph.node import Apply, Variable
 from ..graph.walk import toposort
+from ..ops.elemwise import Elemwise
 from ..rewrite.inner import with_inner_graphs
+
+MAX_TERMS = 8
+"""Sums and products of more terms are computed in steps."""
+TERMS_PER_STEP = 2
+"""Terms that a step adds to what there is."""
 
 
 def expanded(outputs: Sequence[Variable]) -> list[Variable]:
@@ -21,6 +31,7 @@ def expanded(outputs: Sequence[Variable]) -> list[Variable]:
     """
     final: dict[Variable, Variable] = {}
     interned: dict[object, Apply] = {}
+    depth: dict[Variable, int] = {}
 
     def put(roots: Sequence[Variable]) -> list[Variable]:
         pending = [list(reversed(toposort(list(roots))))]
@@ -38,6 +49,10 @@ def expanded(outputs: Sequence[Variable]) -> list[Variable]:
                 expand = getattr(found.op, "expand", None)
                 expansion = None if expand is None else expand(found)
                 if expansion is None:
+                    expansion = _in_steps(found, depth)
+                if expansion is None:
+                    below = 1 + max((depth.get(v, 0) for v in found.inputs), default=0)
+                    depth.update(dict.fromkeys(found.outputs, below))
                     final.update(zip(node.outputs, found.outputs, strict=True))
                     pending[-1].pop()
                     continue
@@ -64,3 +79,21 @@ def _interned(node: Apply, inputs: list[Variable], table: dict[object, Apply]) -
         found = node.clone_with_new_inputs(inputs) if changed else node
         table[key] = found
     return found
+
+
+def _in_steps(node: Apply, depth: Mapping[Variable, int]) -> list[Variable] | None:
+    """A sum or product of many terms as a chain; what takes the longest chain comes last."""
+    op = node.op
+    if len(node.inputs) <= MAX_TERMS or not isinstance(op, Elemwise):
+        return None
+    scalar_op, (output,) = op.scalar_op, node.outputs[:1]
+    if scalar_op.name not in ("add", "mul") or any(v.type != output.type for v in node.inputs):
+        return None
+    terms = sorted(node.inputs, key=lambda v: depth.get(v, 0))
+    total, rest = terms[0], terms[1:]
+    for start in range(0, len(rest), TERMS_PER_STEP):
+        step = op.make_node(total, *rest[start : start + TERMS_PER_STEP])
+        step.tag.trace = getattr(node.tag, "trace", None)
+        total = step.outputs[0]
+        total.tag.trace = getattr(output.tag, "trace", None)
+    return [total]

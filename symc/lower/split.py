@@ -31,10 +31,11 @@ def segments(cluster: Cluster, readers: Readers) -> list[list[Value]]:
     small = sum(map(statements, order)) <= MAX_KERNEL_SIZE
     if small and max(sweeps.values()) <= MAX_SWEEPS:
         return [order]
-    if cluster.inner is None:
-        order = close_order(order, readers)
-    sizes = [statements(v) for v in order]
+    if not any(sweeps.values()):
+        candidates = [deep_order(order), close_order(order, readers)]
+        order = min(candidates, key=lambda found: sum(_crossings(found, readers)))
     crossing = _crossings(order, readers)
+    sizes = [statements(v) for v in order]
     parts: list[list[Value]] = []
     start = 0
     while start < len(order):
@@ -70,6 +71,35 @@ def statements(value: Value) -> int:
     calls = [n for n in walk([value.template.expr]) if n.kind == "call"]
     accumulator = ACCUMULATOR if value.form == "reduce" else 0
     return accumulator + sum(1 + int(n.op.cost) // DEAR for n in calls)
+
+
+def deep_order(order: Sequence[Value]) -> list[Value]:
+    """A topological order in which the deepest operand of each value is computed first.
+
+    What else the value reads then follows right before it, so that a long chain does not wait for
+    the operands of its later links.
+    """
+    members = set(order)
+    depth: dict[Value, int] = {}
+    sources: dict[Value, list[Value]] = {}
+    for value in order:
+        found = [s for s in dict.fromkeys(r.source for r in value.reads) if s in members]
+        found.sort(key=depth.__getitem__)
+        sources[value] = found
+        depth[value] = 1 + (depth[found[-1]] if found else 0)
+    read = {s for found in sources.values() for s in found}
+    done: dict[Value, None] = {}
+    for root in order:
+        stack = [] if root in read else [root]
+        while stack:
+            value = stack[-1]
+            waiting = [] if value in done else [s for s in sources[value] if s not in done]
+            if waiting:
+                stack.extend(waiting)
+                continue
+            stack.pop()
+            done[value] = None
+    return list(done)
 
 
 def close_order(order: Sequence[Value], readers: Readers) -> list[Value]:

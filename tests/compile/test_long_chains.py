@@ -120,3 +120,27 @@ def test_long_chains_of_updates_and_scalars() -> None:
     value, _ = value_and_slope(np.array(0.3), 400)
     np.testing.assert_allclose(f(0.3), value, rtol=1e-10)
     np.testing.assert_allclose(w.get_value(), value, rtol=1e-10)
+
+
+@pytest.mark.skipif(not native_available(), reason="needs a C compiler")
+def test_the_gradient_of_a_chain_is_summed_while_it_is_computed() -> None:
+    """Its terms do not wait for each other: the kernels have few operands, and repeat."""
+    rounds = 250
+    x = T.dvector("x")
+    y = x
+    for _ in range(rounds):
+        y = T.tanh(T.sin(y) + x) * x
+    f = function([x], [y.sum(), symc.grad(y.sum(), x)])
+    program = f.maker.executor.main.lowered
+    kernels = [s.kernel for s in program.steps if hasattr(s, "kernel")]
+    assert max(len(k.operands) for k in kernels) <= 100
+    assert len(program.slots) <= 2 * rounds + 50  # what the way back needs of the way there
+    point = np.linspace(0.1, 1.2, 7)
+    value, slope = point, np.ones_like(point)
+    for _ in range(rounds):
+        inner = np.tanh(np.sin(value) + point)
+        slope = point * (1 - inner**2) * (np.cos(value) * slope + 1) + inner
+        value = inner * point
+    total, gradient = f(point)
+    np.testing.assert_allclose(total, value.sum(), rtol=1e-12)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-10)
