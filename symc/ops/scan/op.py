@@ -29,6 +29,7 @@ from ...graph.trace import user_line
 from ...graph.walk import toposort
 from ...loop.protocol import Feed, Recurrence, RepeatSpec
 from ...scalar.logic import ge
+from .gradient import connections, gradients
 
 __all__ = ["Scan", "ScanInfo"]
 
@@ -153,6 +154,18 @@ class Scan(BuiltinOp):
     def rebuilt(self, outputs: Sequence[Variable]) -> Scan:
         """The loop with other inner outputs, computed from the same inner inputs."""
         return Scan(self.inputs, outputs, self.info)
+
+    def with_rows_of_states(self) -> Scan:
+        """The loop with recurrences in the place of its states, after its own recurrences."""
+        rows, results, states, condition = self.split_inner_outputs()
+        info = replace(
+            self.info,
+            taps=(*self.info.taps, *(((-1,),) * len(states))),
+            kept=(*self.info.kept, *((None,) * len(states))),
+            states=0,
+        )
+        last = [] if condition is None else [condition]
+        return Scan(self.inputs, [*rows, *states, *results, *last], info).private()
 
     # ---- groups of operands
 
@@ -387,6 +400,17 @@ class Scan(BuiltinOp):
         if self.info.until:
             result.append(())
         return result
+
+    # ---- derivatives
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Which outputs depend differentiably on which operands."""
+        return connections(self, node)
+
+    def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
+        return gradients(self, inputs, outputs, g_outputs)
+
+    # ---- native code
 
     def repeat(self, node: Apply) -> RepeatSpec:
         """How the loop runs in native code."""
