@@ -23,6 +23,7 @@ from ...graph.walk import graph_inputs, io_connection_pattern
 from ..alloc import zeros_like
 from ..join import stack
 from ..math import lt, minimum, switch
+from ..shape import patternbroadcast
 from ..write import set_subtensor
 
 if TYPE_CHECKING:
@@ -329,4 +330,4 @@ def _typed(gradient: Any, variable: Any) -> Any:
     """`gradient` as the type of the inner variable that it belongs to."""
     if gradient.type.dtype != variable.type.dtype:
         gradient = gradient.astype(variable.type.dtype)
-    return variable.type.filter_variable(gradient)
+    return patternbroadcast(gradient, variable.type.broadcastable)
