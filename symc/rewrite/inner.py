@@ -17,7 +17,12 @@ def private_graphs(outputs: Sequence[Variable]) -> list[Variable]:
     What is known about lengths is known about variables, so the variables of an inner graph must
     belong to one node.
     """
-    return with_inner_graphs(outputs, lambda node: node.op.private())
+
+    def private(node: Apply) -> Any:
+        own = node.op.private()
+        return own.rebuilt(private_graphs(own.outputs))
+
+    return with_inner_graphs(outputs, private)
 
 
 def with_inner_graphs(
