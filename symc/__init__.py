@@ -35,7 +35,7 @@ from symc.graph.text import debugprint
 from symc.ops.dot import dot
 from symc.ops.softmax import log_softmax, softmax
 from symc.rewrite.rule import rule
-from symc.scan_module import foldl, foldr, map, reduce, scan, scan_checkpoints  # noqa: A004
+from symc.scan_module import foldl, foldr, map, reduce, scan, scan_checkpoints
 
 FunctionGraph = Graph
 

@@ -33,8 +33,9 @@ class Buffer:
     dtype : str
         A dtype name, or ``"object"`` for Python objects (held in object slots, D7).
     shape : tuple of Expr
-    kind : {"input", "shared", "const", "temp", "output", "update", "view", "row", "dynamic", "object"}
-        ``temp`` lives in the arena; ``output`` and ``update`` in fresh arrays that leave the
+    kind : str
+        One of ``input``, ``shared``, ``const``, ``temp``, ``output``, ``update``, ``view``,
+        ``row``, ``dynamic``, ``object``. ``temp`` lives in the arena; ``output`` and ``update`` in fresh arrays that leave the
         function; ``view`` shares the storage of `base`; ``row`` is a part of another buffer that
         a loop moves along, and overlaps no other row that is in use; ``dynamic`` is storage whose
         size is not known before its step has run (the step allocates it); ``object`` is a Python

@@ -1,8 +1,8 @@
-"""Loops: `scan`, and `map`, `reduce`, `foldl`, `foldr`, `until`, `scan_checkpoints` on top of it."""
+"""Loops: `scan`, `until`, and what is built on them: `map`, `reduce`, `foldl`, `foldr`, ..."""
 
 from .api import scan
 from .checkpoints import scan_checkpoints
 from .returned import until
-from .views import foldl, foldr, map, reduce  # noqa: A004 - Theano's names
+from .views import foldl, foldr, map, reduce
 
 __all__ = ["foldl", "foldr", "map", "reduce", "scan", "scan_checkpoints", "until"]

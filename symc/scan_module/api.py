@@ -274,13 +274,13 @@ class _Loop:
         Those that have a default update, and that the step uses, follow it.
         """
         states = dict(self.body.result.updates)
-        known = {v.container for v in states}
+        known: set[Any] = {v.container for v in states}
         pending = [*self.body.result.outputs, *states.values()]
         if self.body.result.condition is not None:
             pending.append(self.body.result.condition)
         stop = {v for group in (*self.body.elements, *self.body.rows) for v in group}
         while pending:
-            found = graph_inputs(pending, blockers=stop)
+            found: list[Any] = graph_inputs(pending, blockers=stop)
             pending = []
             for variable in found:
                 update = getattr(variable, "default_update", None)

@@ -23,7 +23,7 @@ def scan_checkpoints(
     non_sequences: Any = None,
     name: str | None = "checkpointscan_fn",
     n_steps: Any = None,
-    save_every_N: int = 10,  # noqa: N803 - Theano's name
+    save_every_N: int = 10,
     padding: bool = True,
 ) -> tuple[Any, Any]:
     """A loop of loops: only every N-th value is kept for the gradient, the others are recomputed.

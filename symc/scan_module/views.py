@@ -10,7 +10,7 @@ from .api import scan
 __all__ = ["foldl", "foldr", "map", "reduce"]
 
 
-def map(  # noqa: A001 - Theano's name
+def map(
     fn: Callable[..., Any],
     sequences: Any,
     non_sequences: Any = None,

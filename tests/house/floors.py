@@ -5,11 +5,21 @@ from __future__ import annotations
 FLOOR_0 = ("errors", "flags", "config", "dtypes", "util")
 GRAPH_SIDE = (*FLOOR_0, "graph", "scalar", "loop", "array", "autodiff", "ops", "rewrite")
 MACHINE_SIDE = ("lower", "codegen", "runtime")
-USER_LEVEL = ("gradient", "printing", "tensor", "sparse", "doctor", "demo", "bench", "cli")
+USER_LEVEL = (
+    "gradient",
+    "printing",
+    "scan_module",
+    "tensor",
+    "sparse",
+    "doctor",
+    "demo",
+    "bench",
+    "cli",
+)
 UP_TO_COMPILE = (*GRAPH_SIDE, *MACHINE_SIDE, "compile")
 
 # What code outside of symc may use, and so the packages that are written as a user would.
-PUBLIC = ("", "errors", "config", "gradient", "printing", "tensor", "sparse")
+PUBLIC = ("", "errors", "config", "gradient", "printing", "scan_module", "tensor", "sparse")
 
 # top-level module or package -> the others it may import ("" is symc/__init__.py)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

@@ -52,7 +52,7 @@ def connections(op: Scan, node: Apply) -> list[list[bool]]:
     groups = [[v] for v in sequences] + rows + [[v] for v in (*states, *constants)]
     place = {v: i for i, v in enumerate(op.inputs)}
     outs = len(op.outputs) - info.until
-    carried: dict[int, int] = {}  # group of inner inputs -> inner output that it is a later value of
+    carried: dict[int, int] = {}  # group of inner inputs -> the inner output seen there later
     for k in range(info.recurrences):
         carried[info.sequences + k] = k
     for k in range(info.states):
@@ -171,9 +171,8 @@ class _Backward:
                 self.carried.append((total, zeros_like(outer), total + found[variable]))
         collected = [v for v in elements if v in found]
         results, finals = self._loop([found[v] for v in collected], constants)
-        return self._operands(
-            dict(zip(collected, results, strict=True)), iter(finals), live, elements, constants, found
-        )
+        of_elements = dict(zip(collected, results, strict=True))
+        return self._operands(of_elements, iter(finals), live, elements, constants, found)
 
     # ---- what goes into the loop
 

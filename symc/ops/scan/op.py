@@ -23,7 +23,7 @@ from ...array.type import TensorType
 from ...dtypes import is_discrete
 from ...errors import ShapeError, user_message
 from ...graph.graph import Graph, clone_get_equiv
-from ...graph.node import Apply, Variable
+from ...graph.node import Apply, Constant, Variable
 from ...graph.op import BuiltinOp, run_perform
 from ...graph.trace import user_line
 from ...graph.walk import toposort
@@ -313,8 +313,8 @@ class Scan(BuiltinOp):
                 break
         cells = iter(output_storage)
         for history, depth, keep in zip(histories, info.depths, info.kept, strict=True):
-            rows = history[: depth + done] if keep is not None else history
-            next(cells)[0] = rows if keep is None else rows[len(rows) - keep :].copy()
+            end = depth + done
+            next(cells)[0] = history if keep is None else history[end - keep : end].copy()
         outs = self.split_results(node.outputs)
         for rows, out in zip(collected, outs[1], strict=True):
             next(cells)[0] = _stacked(rows, steps, out.type)
@@ -347,7 +347,7 @@ class Scan(BuiltinOp):
         values: dict[Variable, Any] = dict(zip(self.inputs, given, strict=True))
 
         def value(variable: Variable) -> Any:
-            return values[variable] if variable in values else variable.data  # type: ignore
+            return variable.data if isinstance(variable, Constant) else values[variable]
 
         for node in self._order:
             found = run_perform(node, [value(v) for v in node.inputs])
