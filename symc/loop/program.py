@@ -35,11 +35,11 @@ class Buffer:
     shape : tuple of Expr
     kind : str
         One of ``input``, ``shared``, ``const``, ``temp``, ``output``, ``update``, ``view``,
-        ``row``, ``dynamic``, ``object``. ``temp`` lives in the arena; ``output`` and ``update`` in fresh arrays that leave the
-        function; ``view`` shares the storage of `base`; ``row`` is a part of another buffer that
-        a loop moves along, and overlaps no other row that is in use; ``dynamic`` is storage whose
-        size is not known before its step has run (the step allocates it); ``object`` is a Python
-        reference.
+        ``row``, ``dynamic``, ``object``. A ``temp`` lives in the arena; ``output`` and ``update``
+        in fresh arrays that leave the function; a ``view`` shares the storage of `base`; a ``row``
+        is a part of another buffer that a loop moves along, and overlaps no other row that is in
+        use; ``dynamic`` is storage whose size is not known before its step has run (the step
+        allocates it); an ``object`` is a Python reference.
     position : int
         Which input, shared container, constant or output it is.
     contiguous : bool
