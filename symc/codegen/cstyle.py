@@ -534,17 +534,21 @@ def _dear_calls(nest: ir.Nest) -> int:
 def outlined_text(functions: Iterable[tuple[str, str, int]]) -> str:
     """Functions that stay calls, in scalar and in vector code.
 
-    The compiler makes the versions for vectors; they compute what inlining would.
+    The compiler makes the versions for vectors; they compute what inlining would. Each is defined
+    once in a text, however many units are joined to it.
     """
     lines = []
     for name, ctype, count in sorted(functions):
         names = [f"x{k}" for k in range(count)]
         arguments = ", ".join(f"{ctype} {x}" for x in names)
+        lines.append(f"#ifndef SY_HAS_CALL_{name}")
+        lines.append(f"#define SY_HAS_CALL_{name}")
         lines.append("#pragma omp declare simd notinbranch")
         lines.append(
             f"static __attribute__((noinline)) {ctype} sy_call_{name}({arguments}) "
             f"{{ return sy_{name}({', '.join(names)}); }}"
         )
+        lines.append("#endif")
     return "".join(f"{line}\n" for line in lines)
 
 

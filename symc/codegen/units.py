@@ -16,7 +16,10 @@ from .flags import level_for
 
 UNIT_LINES = 400
 """Lines of kernels in a unit; it takes about a third of a second to compile."""
+JOINED_LINES = 2500
+"""Lines of joined units, about as many as are compiled in ten times the time of the headers."""
 _SYSTEM = ("complex.h", "math.h", "stdint.h")
+_ROUTINE_TYPE = "#define SY_ROUTINES_"
 _STATIC = "#define SY_KERNEL static\n\n"
 _SHARED = '#define SY_KERNEL __attribute__((visibility("hidden")))\n\n'
 
@@ -70,6 +73,44 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     return tuple(units)
 
 
+def joined_units(units: Iterable[SourceUnit]) -> tuple[SourceUnit, ...]:
+    """Units of several programs, fewer and longer: the headers are read once for each.
+
+    Parameters
+    ----------
+    units : iterable of SourceUnit
+        Of programs with different prefixes.
+
+    Returns
+    -------
+    tuple of SourceUnit
+        Each with units of one level.
+    """
+    joined: list[SourceUnit] = []
+    group: list[SourceUnit] = []
+    lines = 0
+    for unit in sorted(units, key=lambda u: u.level):
+        if group and (unit.level != group[0].level or lines > JOINED_LINES):
+            joined.append(_join(group))
+            group, lines = [], 0
+        group.append(unit)
+        lines += unit.text.count("\n")
+    return (*joined, _join(group)) if group else ()
+
+
+def _join(units: Sequence[SourceUnit]) -> SourceUnit:
+    """One unit; what chooses parts of a header comes before all of its includes."""
+    first = units[0]
+    if len(units) == 1:
+        return first
+    chosen = {
+        line for u in units for line in u.text.split("\n") if line.startswith(_ROUTINE_TYPE)
+    }
+    parts = [f"{line}\n" for line in sorted(chosen)]
+    parts += [f"#undef SY_KERNEL\n{unit.text}\n" for unit in units]
+    return SourceUnit(first.name, "".join(parts), first.level)
+
+
 def _named(body: Body, kernel: NestFunction) -> str:
     return kernel.text.replace("@", body.names[kernel.text]) + "\n"
 
@@ -96,6 +137,6 @@ def _head(needs: Iterable[str], routine_types: Iterable[str]) -> str:
     """The includes of a unit: what is not needed costs the compiler time."""
     lines = [f"#include <{name}>" for name in _SYSTEM]
     lines.append('#include "symc_abi.h"')
-    lines += [f"#define SY_ROUTINES_{t}" for t in sorted(routine_types)]
+    lines += [f"{_ROUTINE_TYPE}{t}" for t in sorted(routine_types)]
     lines += [f'#include "{name}"' for name in sorted(needs)]
     return "\n".join(lines) + "\n"

@@ -1,8 +1,8 @@
 """Compiling: one library for a variant, or one for all variants that a block makes.
 
 Starting a compiler costs more than compiling a small function, so programs that make many of them
-(test suites, mostly) put them into one `batch`: the C texts are collected, and compiled side by
-side on all cores when the block ends.
+(test suites, mostly) put them into one `batch`: the C texts are collected, joined to a few long
+ones, and compiled side by side on all cores when the block ends.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..codegen.units import joined_units
 from ..runtime import compile_library
 from .native import NativeVariant
 
@@ -48,14 +49,18 @@ def _compile(variants: list[tuple[NativeVariant, Ready]], level: str | None) -> 
         variant.source(prefix, versioned=k == 0)
         for k, ((variant, _), prefix) in enumerate(zip(variants, prefixes, strict=True))
     ]
-    units = [unit for source in sources for unit in source.units]
+    units = [
+        replace(unit, level=level or unit.level) for source in sources for unit in source.units
+    ]
+    if len(variants) > 1:
+        units = list(joined_units(units))
     headers: dict[str, Any] = {}
     for source in sources:
         headers.update(source.headers)
     path = compile_library(
         {unit.name: unit.text for unit in units},
         headers=headers,
-        levels={unit.name: level or unit.level for unit in units},
+        levels={unit.name: unit.level for unit in units},
     )
     for (variant, ready), prefix, source in zip(variants, prefixes, sources, strict=True):
         variant.load(path, prefix, source)
