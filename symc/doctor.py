@@ -89,6 +89,9 @@ def vector_unit(flags: frozenset[str]) -> str:
 
 
 def _blas() -> Iterator[Finding]:
+    if native.callpath is None:
+        yield Finding("BLAS", MISSING, "compiled code reaches it through the call path only")
+        return
     info = runtime.blas_info()
     if info is None:
         cure = "reinstall SciPy: python3 -m pip install --force-reinstall scipy"
@@ -128,7 +131,8 @@ def _kernel() -> Iterator[Finding]:
     if right and native_code:
         yield Finding("test kernel", OK, "compiled, ran, and gave NumPy's numbers")
     elif right:
-        yield Finding("test kernel", MISSING, "ran on NumPy: there is no compiled code")
+        cure = "install what is missing above; until then functions run on NumPy, more slowly"
+        yield Finding("test kernel", MISSING, "ran on NumPy: there is no compiled code", cure)
     else:
         yield Finding("test kernel", MISSING, "gave wrong numbers; please report this")
 

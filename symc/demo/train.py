@@ -116,13 +116,14 @@ def run(name: str, digits: Digits, folder: Path, console: Any) -> Path:
         Of the picture.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.table import Table
+    from rich.table import Column, Table
 
     recipe = RECIPES[name]
     title = recipe.title.format(hidden=recipe.hidden[0] if recipe.hidden else 0)
     console.print(f"\n[bold]{title}[/bold] on {digits.name}: {len(digits.train_x)} images to "
                   f"train, {len(digits.test_x)} held out")
-    table = Table("epoch", "cost", "cost (NumPy)", "held-out error", "symc", "NumPy", "speed-up")
+    error = Column("held-out error", no_wrap=True)
+    table = Table("epoch", "cost", "cost (NumPy)", error, "symc", "NumPy", "speed-up")
     per_epoch = 2 * sum(1 for _ in batches(digits, recipe.batch))
     model = None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

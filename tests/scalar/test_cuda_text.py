@@ -8,7 +8,7 @@ import pytest
 from symc.dtypes import DTYPES
 from symc.scalar.formal import render
 from symc.scalar.op import REGISTRY
-from tests.scalar.cunit import INCLUDE, accepts, arity, expression
+from tests.scalar.cunit import INCLUDE, accepts, arity, compiler, expression
 
 TYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
 
@@ -31,7 +31,9 @@ def is_real(name, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc on PATH")
+@pytest.mark.skipif(
+    shutil.which("nvcc") is None or compiler() is None, reason="needs nvcc and its host's compiler"
+)
 def test_every_real_record_compiles(tmp_path):
     texts = [
         kernel_text(name, dtype)
