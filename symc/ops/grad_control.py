@@ -17,6 +17,7 @@ from .math import clip
 from .reduce import zero_gradient
 
 __all__ = [
+    "GRADIENT_CONTROLS",
     "ConsiderConstant",
     "DisconnectedGrad",
     "GradClip",
@@ -139,6 +140,17 @@ class GradScale(_Identity):
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (g,) = g_outputs
         return [g if isinstance(g.type, DisconnectedType) else g * self.multiplier]
+
+
+GRADIENT_CONTROLS = (
+    ConsiderConstant,
+    DisconnectedGrad,
+    GradClip,
+    GradScale,
+    UndefinedGrad,
+    ZeroGrad,
+)
+"""Ops that are the identity once gradients have been taken."""
 
 
 zero_grad_ = named_op("zero_grad_", ZeroGrad())

@@ -7,14 +7,7 @@ from typing import Any
 from ..dtypes import DTYPES, is_discrete
 from ..ops.alloc import Alloc
 from ..ops.elemwise import Elemwise, elemwise_of
-from ..ops.grad_control import (
-    ConsiderConstant,
-    DisconnectedGrad,
-    GradClip,
-    GradScale,
-    UndefinedGrad,
-    ZeroGrad,
-)
+from ..ops.grad_control import GRADIENT_CONTROLS
 from ..ops.sizes import Shape_i
 from ..scalar import complex as cx
 from ..scalar import math as sm
@@ -47,6 +40,7 @@ from ..scalar.logic import (
     switch,
     xor,
 )
+from .failure import drops_failure
 from .rule import rule
 from .sizes import length_variable
 from .values import (
@@ -80,17 +74,6 @@ ALWAYS_UNDONE: dict[Any, tuple[Any, ...]] = {
 Not among them: what holds on a part of the line only, as ``exp(log(x))`` (for x > 0),
 ``cosh(arccosh(x))`` (x >= 1), ``arccosh(cosh(x))`` (x >= 0), ``tanh(arctanh(x))`` (|x| < 1).
 """
-
-
-GRADIENT_CONTROLS = (
-    ConsiderConstant,
-    DisconnectedGrad,
-    GradClip,
-    GradScale,
-    UndefinedGrad,
-    ZeroGrad,
-)
-"""Ops that are the identity once gradients have been taken."""
 
 
 # ---------------------------------------------------------------------------------------------
@@ -194,15 +177,17 @@ def division_by_one(node: Any, ctx: Any) -> Any:
     divides = node.op.scalar_op is int_div
     if constant_value(y) == 1:
         if not divides:
-            return full(0, out, node.inputs, ctx)
+            return None if drops_failure([x], ctx) else full(0, out, node.inputs, ctx)
         return broadcast_like(x, out, [y], ctx) if x.type.dtype == out.type.dtype else None
-    return full(0, out, node.inputs, ctx) if constant_value(x) == 0 else None
+    if constant_value(x) != 0 or drops_failure([y], ctx):
+        return None
+    return full(0, out, node.inputs, ctx)
 
 
 @rule("canonical", ops=[pow])
 def power_of_one(node: Any, ctx: Any) -> Any:
     """1 ** x is 1."""
-    if constant_value(node.inputs[0]) == 1:
+    if constant_value(node.inputs[0]) == 1 and not drops_failure(node.inputs[1:], ctx):
         return full(1, node.outputs[0], node.inputs, ctx)
     return None
 
@@ -216,7 +201,9 @@ def comparison_with_itself(node: Any, ctx: Any) -> Any:
     x, y = node.inputs
     answer = _REFLEXIVE[node.op.scalar_op]
     sure = is_discrete(x.type.dtype) or node.op.scalar_op in (lt, gt)
-    return full(answer, node.outputs[0], [x], ctx) if x is y and sure else None
+    if x is not y or not sure or drops_failure(node.inputs, ctx):
+        return None
+    return full(answer, node.outputs[0], [x], ctx)
 
 
 @rule("canonical", ops=[eq, le, ge, neq], tags=["unsafe"])
@@ -254,6 +241,8 @@ def truth_with_constant(node: Any, ctx: Any) -> Any:
     known = [constant_value(v) for v in node.inputs]
     decisive = {and_: False, or_: True}.get(op)
     if decisive is not None and any(k is not None and bool(k) is decisive for k in known):
+        if drops_failure(node.inputs, ctx):
+            return None
         return full(decisive, out, node.inputs, ctx)
     idle = op is and_
     kept = [
@@ -282,7 +271,8 @@ def useless_switch(node: Any, ctx: Any) -> Any:
     if known is None and a is not b:
         return None
     chosen = a if known is None or bool(known) else b
-    if chosen.type.dtype != out.type.dtype:
+    gone = [condition] if known is None else [b if chosen is a else a]
+    if chosen.type.dtype != out.type.dtype or drops_failure(gone, ctx):
         return None
     return broadcast_like(chosen, out, node.inputs, ctx)
 

@@ -20,6 +20,7 @@ from ..ops.elemwise import Elemwise
 from ..ops.shape import Rebroadcast
 from ..ops.slice import INDEX, Subtensor
 from ..ops.vector import MakeVector
+from .failure import drops_failure
 from .rule import rule
 from .sizes import length_variable
 from .values import constant_value
@@ -124,12 +125,22 @@ def element_of_vector(node: Any, ctx: Any) -> Any:
         if not -len(parts) <= entry < len(parts):
             return None
         part = parts[entry]
-        return part if part.type == node.outputs[0].type else None
+        if part.type != node.outputs[0].type or _drops_failing_parts(vector, [part], ctx):
+            return None
+        return part
     if not isinstance(entry, slice):
         return None
     if any(e is not None and not isinstance(e, int) for e in (entry.start, entry.stop, entry.step)):
         return None
+    if _drops_failing_parts(vector, parts[entry], ctx):
+        return None
     return vector.owner.op(*parts[entry])
+
+
+def _drops_failing_parts(vector: Any, kept: Sequence[Any], ctx: Any) -> bool:
+    """Whether an error could be lost if a vector were not made, but only some parts of it."""
+    gone = [v for v in vector.owner.inputs if v not in kept]
+    return ctx.readers(vector) == 1 and drops_failure(gone, ctx)
 
 
 @rule("canonical", ops=[Subtensor])

@@ -29,6 +29,7 @@ from .algebra import (
     same_parts,
     typed_constant,
 )
+from .failure import drops_failure
 from .rule import rule
 from .values import broadcast_like, constant_value, is_elemwise, operands_of, typed
 
@@ -82,6 +83,13 @@ class Product:
             return
         factor = self.known(x)
         self.factors[factor] = self.factors.get(factor, 0) + exponent
+
+    def cancelled(self) -> list[Any]:
+        """The leaves that have no part in the result, as often as they occur."""
+        if self.over == 0:
+            return self.leaves
+        gone = {x for x, exponent in self.factors.items() if not exponent}
+        return [x for x in self.leaves if gone and self.known(x) in gone]
 
     def settle_constants(self) -> None:
         """Make one constant of two, unless only a division is exact."""
@@ -235,6 +243,8 @@ def canonical_product(node: Any, ctx: Any) -> Any:
         return None
     product = product_of(out, ctx)
     dtype, ndim = out.type.dtype, out.type.ndim
+    if drops_failure(product.cancelled(), ctx):
+        return None
     if product.over == 0:
         return finished(typed(0, dtype, ndim), out, product.leaves, ctx)
     if is_continuous(dtype):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..errors import ShapeError
@@ -17,6 +18,7 @@ from ..ops.vector import MakeVector
 from ..scalar.logic import second
 from .rule import rule
 from .sizes import length_variable
+from .values import constant_value
 
 __all__ = ["identity_order"]
 
@@ -115,7 +117,29 @@ def reshape_of_reshape(node: Any, ctx: Any) -> Any:
     x, shape = node.inputs
     if x.owner is None or not isinstance(x.owner.op, Reshape):
         return None
-    return node.op(x.owner.inputs[0], shape)
+    source, wanted = x.owner.inputs
+    checks = constant_value(wanted) != -1 or x.type.ndim != 1
+    if checks and ctx.readers(x) == 1 and not _fails_alike(node, source, ctx):
+        return None
+    return node.op(source, shape)
+
+
+def _fails_alike(node: Any, source: Any, ctx: Any) -> bool:
+    """Whether a reshape of a reshape of `source` fails, or not, as without the inner one."""
+    (x, shape), (out,) = node.inputs, node.outputs
+    elements = _elements(x, ctx)
+    if elements is None:
+        return False
+    if elements == _elements(source, ctx):
+        return True
+    settled = isinstance(shape, Constant) and bool((shape.data >= 0).all())
+    return settled and elements == _elements(out, ctx)
+
+
+def _elements(x: Any, ctx: Any) -> int | None:
+    """The number of elements of `x` if it is known now."""
+    lengths = [ctx.length(x, axis) for axis in range(x.type.ndim)]
+    return None if None in lengths else math.prod(n for n in lengths if n is not None)
 
 
 @rule("canonical", ops=[Reshape])

@@ -26,6 +26,7 @@ from .algebra import (
     same_parts,
     typed_constant,
 )
+from .failure import drops_failure
 from .rule import rule
 from .values import constant_value, operands_of, typed
 
@@ -83,6 +84,15 @@ class _Sum:
                 term = joined(_mul, [*scale, *factors], dtype)
             (negative if below else positive).append(term)
         return positive, negative
+
+
+    def cancelled(self) -> list[Any]:
+        """The leaves of terms that add up to 0, as often as they occur."""
+        dtype = self.out.type.dtype
+        gone = {key for key, (coefficient, _, _) in self.terms.items() if not coefficient}
+        return [
+            x for x in self.leaves if gone and tuple(map(id, _scaled(x, dtype)[1])) in gone
+        ]
 
 
 def _scaled(x: Any, dtype: str) -> tuple[Any, list[Any]]:
@@ -153,6 +163,8 @@ def canonical_sum(node: Any, ctx: Any) -> Any:
     total = _taken_apart(out, ctx)
     dtype, ndim = out.type.dtype, out.type.ndim
     if not _fits(total.constant, dtype):
+        return None
+    if drops_failure(total.cancelled(), ctx):
         return None
     positive, negative = total.build()
     if same_parts(_present_sum(out, ctx), (positive, negative), part_key):
