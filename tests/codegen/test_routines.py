@@ -27,8 +27,11 @@ SHAPES = [
     (40, 30, 1),
     (5, 6, 7),
     (33, 65, 17),
+    (150, 45, 7),
+    (10, 70, 131),
 ]
-"""m, k, n: small ones stay in the loops of the header, large ones go to BLAS."""
+"""m, k, n: small ones stay in the loops of the header, large ones go to BLAS, and tall ones with
+few columns (or wide ones with few rows) to kernels of their own."""
 
 
 def program(name, dtype, accumulate, alpha=None, beta=None):

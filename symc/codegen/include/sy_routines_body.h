@@ -56,6 +56,17 @@ static SY_ROUTINE void SY_R(sy_gemm_small_)(SY_R(sy_matrix_) a, SY_R(sy_matrix_)
     }
 }
 
+#ifdef SY_BITS
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=fast")
+#endif
+#include "sy_narrow_body.h"
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+#endif
+
 typedef void (*SY_R(sy_blas_gemm_))(const char *, const char *, const int *, const int *,
                                     const int *, const SY_T *, const SY_T *, const int *,
                                     const SY_T *, const int *, const SY_T *, SY_T *, const int *);
@@ -99,6 +110,12 @@ static SY_ROUTINE int SY_R(sy_gemm_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_
     SY_R(sy_gemm_small_)(a, b, c, alpha);
     return SY_OK;
   }
+#ifdef SY_BITS
+  if (SY_R(sy_is_narrow_)(a, b)) return SY_R(sy_gemm_narrow_)(call, a, b, c, alpha, beta);
+  if (SY_R(sy_is_narrow_)(SY_R(sy_turned_)(b), SY_R(sy_turned_)(a)))
+    return SY_R(sy_gemm_narrow_)(call, SY_R(sy_turned_)(b), SY_R(sy_turned_)(a),
+                                 SY_R(sy_turned_)(c), alpha, beta);
+#endif
   int64_t ld;
   if (SY_R(sy_by_rows_)(c, &ld)) return SY_R(sy_gemm_blas_)(call, a, b, c, alpha, beta);
   SY_R(sy_matrix_) turned = SY_R(sy_turned_)(c);
