@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from ..array.lengths import known_lengths
@@ -11,6 +11,30 @@ from ..graph.node import Apply, Variable
 from .selection import Selection
 
 __all__ = ["RewriteContext"]
+
+
+class Numbers:
+    """Numbers that are equal for equal objects: what is met often is hashed and compared once."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, int] = {}
+        self._by_value: dict[Hashable, int] = {}
+        self._kept: list[Hashable] = []  # so that no other object gets the same id
+
+    def of(self, item: Hashable) -> int:
+        """The number of an object.
+
+        Raises
+        ------
+        TypeError
+            If it can't be hashed.
+        """
+        number = self._by_id.get(id(item))
+        if number is None:
+            number = self._by_value.setdefault(item, len(self._by_value))
+            self._by_id[id(item)] = number
+            self._kept.append(item)
+        return number
 
 
 class RewriteContext:
@@ -30,6 +54,8 @@ class RewriteContext:
     quiet : dict
         Per node the phases whose rules were tried on it and did not apply. As nodes do not change,
         they need not be tried again unless the readers of what is below have changed.
+    numbers : Numbers
+        Of ops and types.
     unproved : int
         How often equal lengths could not be proved: the answer may change with what is assumed.
     """
@@ -40,6 +66,7 @@ class RewriteContext:
         self.asked_readers = False
         self.unproved = 0
         self.quiet: dict[Apply, set[str]] = {}
+        self.numbers = Numbers()
         self._clients: dict[Variable, list[Apply | None]] = {}
 
     # ---- readers: a snapshot, taken when a sweep begins

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 import warnings
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 from ..array.variable import TensorConstant
@@ -149,8 +149,8 @@ class _Sweep:
 
     def _settle(self, node: Apply) -> None:
         """All operands of `node` are final: intern it and try the rules."""
-        inputs = [self.final[v] for v in node.inputs]
-        canonical, is_new = self._intern(node, inputs)
+        final = self.final
+        canonical, is_new = self._intern(node, [final[v] for v in node.inputs])
         if canonical is not node:
             for old, new in zip(node.outputs, canonical.outputs, strict=True):
                 _keep_name(old, new)
@@ -160,11 +160,11 @@ class _Sweep:
         replacement = self._try_rules(canonical)
         if replacement is None:
             for out in canonical.outputs:
-                self.final[out] = out
+                final[out] = out
             return
         for old, new in zip(canonical.outputs, replacement, strict=True):
             if new is None or new is old:
-                self.final[old] = old
+                final[old] = old
             else:
                 self._replace(old, new)
 
@@ -174,17 +174,21 @@ class _Sweep:
 
     def _intern(self, node: Apply, inputs: list[Variable]) -> tuple[Apply, bool]:
         """The node that stands for `node` with final operands, and whether it is a new one."""
-        changed = any(a is not b for a, b in zip(node.inputs, inputs, strict=True))
         key: Hashable = None
         if self.merge:
-            key = (node.op, _operand_key(node.op, inputs), tuple([o.type for o in node.outputs]))
+            number = self.ctx.numbers.of
             try:
-                found = self.interned.get(key)
+                key = (
+                    number(node.op),
+                    _operand_key(node.op, inputs),
+                    *[number(o.type) for o in node.outputs],
+                )
             except TypeError:  # an op that can't be hashed
-                key = found = None
+                key = None
+            found = self.interned.get(key) if key is not None else None
             if found is not None:
                 return found, False
-        made = node.clone_with_new_inputs(inputs) if changed else node
+        made = node if inputs == node.inputs else node.clone_with_new_inputs(inputs)
         if key is not None:
             self.interned[key] = made
         return made, True
@@ -195,26 +199,27 @@ class _Sweep:
         quiet = self.ctx.quiet.get(node)
         if quiet is not None and node in self.touched:
             quiet = None
-        unproved = self.ctx.unproved
+        ctx, spend = self.ctx, self.log.spend
+        unproved = ctx.unproved
+        start = perf_counter()
         for rule in self.table.for_op(node.op):
             if rule.name in self.excluded or (quiet and not quiet.isdisjoint(rule.phases)):
                 continue
-            start = time.perf_counter()
+            replacement = None
             try:
-                result = rule.function(node, self.ctx)
-                replacement = (
-                    None if result is None or result is False else _checked(rule, node, result)
-                )
+                result = rule.function(node, ctx)
+                if result is not None and result is not False:
+                    replacement = _checked(rule, node, result)
             except Exception as error:
                 _rule_failed(rule, node, error)
-                continue
-            finally:
-                self.log.spend(rule.name, time.perf_counter() - start)
+            end = perf_counter()
+            spend(rule.name, end - start)
+            start = end
             if replacement is not None:
                 self._fire(rule, node, replacement)
                 return replacement
-        if self.ctx.unproved == unproved:
-            self.ctx.quiet[node] = {self.table.phase, *(quiet or ())}
+        if ctx.unproved == unproved:
+            ctx.quiet[node] = {self.table.phase, *(quiet or ())}
         return None
 
     def _fire(self, rule: Rule, node: Apply, results: Sequence[Variable | None]) -> None:
@@ -259,7 +264,7 @@ class _Sweep:
 
 def _operand_key(op: Any, inputs: Sequence[Variable]) -> tuple[int, ...]:
     """Identities of the operands; ``a + b`` and ``b + a`` have the same."""
-    key = tuple([id(v) for v in inputs])
+    key = tuple(map(id, inputs))
     if len(key) == 2 and key[0] > key[1] and isinstance(op, Elemwise) and op.scalar_op.commutative:
         return key[::-1]
     return key
@@ -366,10 +371,10 @@ def _optimize(outputs: Sequence[Variable], facts: Any, selection: Selection) -> 
 
 def _run_phases(names: Sequence[str], ctx: RewriteContext, log: Optimized) -> None:
     for phase, table in _phases(ctx.selection, names):
-        start = time.perf_counter()
+        start = perf_counter()
         _run_passes(phase, ctx, log)
         _run_phase(table, ctx, log)
-        log.phase_seconds[phase] = log.phase_seconds.get(phase, 0) + time.perf_counter() - start
+        log.phase_seconds[phase] = log.phase_seconds.get(phase, 0) + perf_counter() - start
 
 
 def _rewrite_inside(names: Sequence[str], ctx: RewriteContext, log: Optimized) -> None:
@@ -430,9 +435,9 @@ def _phases(selection: Selection, names: Sequence[str]) -> Iterator[tuple[str, R
 
 def _run_passes(phase: str, ctx: RewriteContext, log: Optimized) -> None:
     for graph_pass in graph_passes(phase, ctx.selection):
-        start = time.perf_counter()
+        start = perf_counter()
         result = graph_pass.function(log.outputs, ctx)
-        log.spend(graph_pass.name, time.perf_counter() - start)
+        log.spend(graph_pass.name, perf_counter() - start)
         if result is None:
             continue
         for old, new in zip(log.outputs, result, strict=True):

@@ -71,7 +71,7 @@ class Optimized:
     def spend(self, rule: str, seconds: float) -> None:
         """Note that a rule was tried, and for how long."""
         self.seconds[rule] = self.seconds.get(rule, 0.0) + seconds
-        self.calls[rule] += 1
+        self.calls[rule] = self.calls.get(rule, 0) + 1
 
     def fired(self, rule: str) -> int:
         """How often a rule fired."""
