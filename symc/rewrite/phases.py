@@ -9,6 +9,7 @@ phase          what it does
 ``fold``       computes what is constant
 ``canonical``  brings expressions to a defined form, in which the later phases look for theirs
 ``stable``     replaces what loses precision or overflows by what does not
+``scan``       takes loops apart: products leave them, what no one needs goes
 ``blas``       makes library calls of products and what is added to them
 ``specialise`` takes cheaper forms
 =============  ====================================================================================
@@ -29,6 +30,7 @@ from . import (
     join,
     products,
     reduce,
+    scan,
     scatter,
     shape,
     specialise,
@@ -51,6 +53,7 @@ RULE_FILES = (
     join,
     reduce,
     stable,
+    scan,
     dots,
     blas,
     specialise,

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...autodiff.driver import Reverse
 from ...dtypes import is_discrete
+from ...graph.graph import clone_replace
 from ...graph.node import Apply
 from ...graph.special import DisconnectedType, NullType, disconnected_type
-from ...graph.walk import graph_inputs, io_connection_pattern
+from ...graph.walk import graph_inputs, io_connection_pattern, toposort
 from ..alloc import zeros_like
+from ..dot import Dot
 from ..join import stack
 from ..math import lt, minimum, switch
 from ..shape import patternbroadcast
@@ -142,7 +144,7 @@ class _Backward:
         self.op, self.info, self.operands = op, op.info, list(inputs)
         self.inner = op.private()
         self.steps, self.sequences, self.starts, _, self.constants = op.split_operands(inputs)
-        self.rows, _, _, done = op.split_results(outputs)
+        self.rows, self.values, _, done = op.split_results(outputs)
         self.g_rows, self.g_results, _, _ = op.split_results(given)
         if done is not None:
             self.steps = done
@@ -170,6 +172,7 @@ class _Backward:
                 total = variable.type()
                 self.carried.append((total, zeros_like(outer), total + found[variable]))
         collected = [v for v in elements if v in found]
+        self._use_forward_values([found[v] for v in collected])
         results, finals = self._loop([found[v] for v in collected], constants)
         of_elements = dict(zip(collected, results, strict=True))
         return self._operands(of_elements, iter(finals), live, elements, constants, found)
@@ -259,11 +262,58 @@ class _Backward:
                 after = after + term
             self.carried.append((variable, start, _typed(after, variable)))
 
+    def _use_forward_values(self, results: list[Any]) -> None:
+        """Take from the forward loop what it computes anyway, and its products of matrices.
+
+        Everything else is computed again.
+        """
+        new_rows, values, _, _ = self.inner.split_inner_outputs()
+        given = {}
+        for k, variable in enumerate(new_rows):
+            given[variable] = (self.rows[k], self.info.depths[k])
+        for k, variable in enumerate(values):
+            given[variable] = (self.values[k], 0)
+        forward = set(toposort(self.inner.outputs, self.inner.inputs))
+        self.swap: dict[Any, Any] = {}
+        stored = []
+        seen: set[Any] = set()
+        pending = [*results, *(after for _, _, after in self.carried)]
+        while pending:
+            variable = pending.pop()
+            if variable in seen:
+                continue
+            seen.add(variable)
+            node = variable.owner
+            if node is None:
+                continue
+            if node not in forward or not (variable in given or isinstance(node.op, Dot)):
+                pending.extend(node.inputs)
+                continue
+            self.swap[variable] = variable.type()
+            if variable not in given:
+                stored.append(variable)
+        more = self._with_results(stored) if stored else []
+        given.update((v, (rows, 0)) for v, rows in zip(stored, more, strict=True))
+        for variable, fed in self.swap.items():
+            rows, first = given[variable]
+            self.fed.append((fed, self._reversed(rows, first)))
+
+    def _with_results(self, stored: list[Any]) -> list[Any]:
+        """Further values of the forward loop, of all steps: by a loop that collects them, too."""
+        rows, values, _, condition = self.inner.split_inner_outputs()
+        last = [] if condition is None else [condition]
+        info = replace(self.info, results=len(values) + len(stored))
+        op = type(self.op)(self.inner.inputs, [*rows, *values, *stored, *last], info).private()
+        made = op(*self.operands, return_list=True)
+        first = len(rows) + len(values)
+        return made[first : first + len(stored)]
+
     def _loop(self, results: list[Any], constants: list[Any]) -> tuple[list[Any], list[Any]]:
         """Run it; returns what is collected, in the order of the steps, and the final states."""
         if not self.carried and not results:
             return [], []
         outs = [*results, *(after for _, _, after in self.carried)]
+        outs = clone_replace(outs, self.swap) if self.swap else outs
         used = set(graph_inputs(outs))
         fed = [(v, s) for v, s in self.fed if v in used]
         same = [(v, c) for v, c in zip(constants, self.constants, strict=True) if v in used]

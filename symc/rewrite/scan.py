@@ -1,0 +1,261 @@
+"""Loops: what no one needs goes, products leave the loop, equal loops become one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..graph.graph import clone_replace, equal_computations
+from ..graph.node import Apply, Variable
+from ..graph.walk import ancestors, toposort
+from ..ops.dimshuffle import DimShuffle, dimshuffle
+from ..ops.dot import Dot, dot_op
+from ..ops.elemwise import elemwise_of
+from ..ops.scan.op import Scan
+from ..ops.scan.parts import LoopParts, ResultPart, StatePart
+from ..ops.shape import reshape
+from ..scalar.arith import add, mul
+from .rule import graph_pass, rule
+from .sizes import length_variable
+from .values import is_elemwise, operands_of
+
+__all__ = ["loop_contained"]
+
+_add = elemwise_of(add)
+
+
+@graph_pass("scan", tags=("scan", "merge"))
+def loop_contained(outputs: Sequence[Variable], ctx: Any) -> list[Variable] | None:
+    """A loop that computes what another one computes, too, is not run."""
+    del ctx
+    groups: dict[Any, list[Apply]] = {}
+    for node in toposort(list(outputs)):
+        if isinstance(node.op, Scan):
+            key = (tuple(map(id, node.inputs)), node.op.info.taps, node.op.info.states)
+            groups.setdefault(key, []).append(node)
+    swap: dict[Variable, Variable] = {}
+    for nodes in groups.values():
+        nodes.sort(key=lambda n: n.op.info.results)
+        for k, small in enumerate(nodes):
+            for large in reversed(nodes[k + 1 :]):
+                found = _contained(small, large)
+                if found is not None:
+                    swap.update(found)
+                    break
+    return clone_replace(list(outputs), swap) if swap else None
+
+
+def _contained(small: Apply, large: Apply) -> dict[Variable, Variable] | None:
+    """The outputs of `large` that are those of `small`, if there are such for all of them."""
+    a, b = small.op, large.op
+    if replace(a.info, results=0, name=None) != replace(b.info, results=0, name=None):
+        return None
+    mine, theirs = a.split_inner_outputs(), b.split_inner_outputs()
+
+    def same(x: Any, y: Any) -> bool:
+        return bool(equal_computations([x], [y], a.inputs, b.inputs))
+
+    for k in (0, 2):
+        if not all(same(x, y) for x, y in zip(mine[k], theirs[k], strict=True)):
+            return None
+    if mine[3] is not None and not same(mine[3], theirs[3]):
+        return None
+    first, swap = a.info.recurrences, {}
+    for k, x in enumerate(mine[1]):
+        match = next((j for j, y in enumerate(theirs[1]) if same(x, y)), None)
+        if match is None:
+            return None
+        swap[small.outputs[first + k]] = large.outputs[first + match]
+    swap.update(zip(small.outputs[:first], large.outputs[:first], strict=True))
+    rest = first + b.info.results
+    swap.update(zip(small.outputs[first + a.info.results :], large.outputs[rest:], strict=True))
+    return swap
+
+
+@rule("scan", ops=[Scan], tags=("scan",))
+def loop_unused(node: Any, ctx: Any) -> Any:
+    """Results that no one reads, and what only they need, are not computed."""
+    parts = LoopParts.of(node)
+    read = [bool(ctx.clients(out)) for out in node.outputs]
+    roots = [r.value for r in parts.results if read[r.output]]
+    roots += [] if parts.condition is None else [parts.condition]
+    waiting = [p for p in (*parts.recurrences, *parts.states) if not read[p.output]]
+    roots += [p.new for p in (*parts.recurrences, *parts.states) if read[p.output]]
+    while True:
+        needed = set(ancestors(roots))
+        found = [
+            p for p in waiting
+            if any(v in needed for v in (p.rows if hasattr(p, "rows") else [p.inner]))
+        ]
+        if not found:
+            break
+        roots += [p.new for p in found]
+        waiting = [p for p in waiting if p not in found]
+    results = [r for r in parts.results if read[r.output]]
+    changed = bool(waiting) or len(results) < len(parts.results)
+    parts.results = results
+    parts.recurrences = [p for p in parts.recurrences if p not in waiting]
+    parts.states = [p for p in parts.states if p not in waiting]
+    if not parts.outs:
+        return None
+    if not (parts.drop_unused_inputs() or changed):
+        return None
+    return parts.build()[0]
+
+
+@rule("scan", ops=[Scan], tags=("scan",))
+def loop_product_ahead(node: Any, ctx: Any) -> Any:
+    """Products of sequences and constants are one product before the loop."""
+    parts = LoopParts.of(node)
+    sequences = dict(parts.sequences)
+    constants = dict(parts.constants)
+    swap: dict[Any, Any] = {}
+    for inner in toposort(parts.outs):
+        if not isinstance(inner.op, Dot):
+            continue
+        x, w = inner.inputs
+        if x in sequences and w in constants and w.type.ndim == 2 and x.type.ndim in (1, 2):
+            swap[inner.outputs[0]] = _all_products(sequences[x], constants[w], parts.steps, ctx)
+    if not swap:
+        return None
+    for old, whole in swap.items():
+        element = old.type()
+        parts.sequences.append((element, whole))
+        swap[old] = element
+    return _replaced(parts, swap).build()[0]
+
+
+def _all_products(x: Any, w: Any, steps: Any, ctx: Any) -> Any:
+    """``x[t] @ w`` for all t."""
+    if x.type.ndim == 2:
+        return dot_op(x, w)
+    lead = length_variable(x, 0, ctx), length_variable(x, 1, ctx)
+    flat = reshape(x, (lead[0] * lead[1], length_variable(x, 2, ctx)))
+    return reshape(dot_op(flat, w), (*lead, length_variable(w, 1, ctx)))
+
+
+def _replaced(parts: LoopParts, swap: dict[Any, Any]) -> LoopParts:
+    """`parts` with other variables in its expressions."""
+    outs = clone_replace(parts.outs, swap)
+    values = iter(outs)
+    for recurrence in parts.recurrences:
+        recurrence.new = next(values)
+    for result in parts.results:
+        result.value = next(values)
+    for state in parts.states:
+        state.new = next(values)
+    if parts.condition is not None:
+        parts.condition = next(values)
+    return parts
+
+
+@rule("scan", ops=[Scan], tags=("scan",))
+def loop_product_after(node: Any, ctx: Any) -> Any:
+    """A sum of products of matrices, or of outer products, is one product after the loop."""
+    parts = LoopParts.of(node)
+    if parts.condition is not None:
+        return None
+    later: list[tuple[StatePart, list[tuple[Any, Any]]]] = []
+    for part in list(parts.states):
+        found = _summed_products(part, parts)
+        if found is not None:
+            later.append((part, found))
+    if not later:
+        return None
+    collected: dict[Any, ResultPart] = {}
+    for part, factors in later:
+        parts.states.remove(part)
+        for pair in factors:
+            for value in pair:
+                if value not in collected and not _fed(parts, value):
+                    collected[value] = ResultPart(value)
+                    parts.results.append(collected[value])
+    sequences = dict(parts.sequences)
+    outs, by_part = parts.build()
+
+    def whole(value: Any) -> Any:
+        if value in collected:
+            return by_part[collected[value]]
+        return sequences[value]
+
+    for part, factors in later:
+        total = part.start
+        for a, b in factors:
+            total = _add(total, _product(whole(a), whole(b), ctx))
+        outs[part.output] = total  # type: ignore[index]
+    return outs
+
+
+def _fed(parts: LoopParts, value: Any) -> bool:
+    return any(value is v for v, _ in parts.sequences)
+
+
+def _summed_products(part: StatePart, parts: LoopParts) -> list[tuple[Any, Any]] | None:
+    """The factors a, b of ``state + a.T @ b``, if that is what a state becomes."""
+    if part.inner.type.ndim != 2 or not is_elemwise(part.new, add):
+        return None
+    terms = operands_of(part.new)
+    if terms.count(part.inner) != 1:
+        return None
+    factors = []
+    for term in terms:
+        if term is part.inner:
+            continue
+        pair = _factors(term)
+        if pair is None:
+            return None
+        factors.append(pair)
+    others = [o for o in parts.outs if o is not part.new]
+    if part.inner in set(ancestors([*others, *(v for pair in factors for v in pair)])):
+        return None
+    return factors
+
+
+def _factors(term: Any) -> tuple[Any, Any] | None:
+    """a, b of ``a.T @ b`` for matrices, or of ``outer(a, b)`` for vectors."""
+    node = term.owner
+    if node is None:
+        return None
+    if isinstance(node.op, Dot) and all(v.type.ndim == 2 for v in node.inputs):
+        left, right = node.inputs
+        return dimshuffle_away(left), right
+    if is_elemwise(term, mul) and len(node.inputs) == 2:
+        column, row = node.inputs
+        for a, b in ((column, row), (row, column)):
+            x, y = _vector_in(a, (0, "x")), _vector_in(b, ("x", 0))
+            if x is not None and y is not None:
+                return x, y
+    return None
+
+
+def dimshuffle_away(x: Any) -> Any:
+    """``x.T``, without a transpose of a transpose."""
+    owner = x.owner
+    if owner is not None and isinstance(owner.op, DimShuffle) and owner.op.new_order == (1, 0):
+        return owner.inputs[0]
+    return dimshuffle(x, 1, 0)
+
+
+def _vector_in(x: Any, order: tuple[Any, ...]) -> Any:
+    owner = x.owner
+    if owner is None or not isinstance(owner.op, DimShuffle):
+        return None
+    (vector,) = owner.inputs
+    return vector if vector.type.ndim == 1 and tuple(owner.op.new_order) == order else None
+
+
+def _product(a: Any, b: Any, ctx: Any) -> Any:
+    """Sum over t of ``a[t].T @ b[t]``, or of ``outer(a[t], b[t])``."""
+    if a.type.ndim == 3:
+        a, b = (
+            reshape(
+                v,
+                (
+                    length_variable(v, 0, ctx) * length_variable(v, 1, ctx),
+                    length_variable(v, 2, ctx),
+                ),
+            )
+            for v in (a, b)
+        )
+    return dot_op(dimshuffle(a, 1, 0), b)
