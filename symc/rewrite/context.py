@@ -68,6 +68,7 @@ class RewriteContext:
         self.quiet: dict[Apply, set[str]] = {}
         self.numbers = Numbers()
         self._clients: dict[Variable, list[Apply | None]] = {}
+        self._known: set[Apply] = set()
 
     # ---- readers: a snapshot, taken when a sweep begins
 
@@ -81,6 +82,7 @@ class RewriteContext:
             has more or fewer, or is itself computed, for this node only, by such a node.
         """
         before = self._clients
+        self._known = set(order)
         clients: dict[Variable, list[Apply | None]] = {}
         for out in outputs:
             clients.setdefault(out, []).append(None)
@@ -107,6 +109,11 @@ class RewriteContext:
                 self._clients[new] = list(inherited)
             else:
                 own.extend(inherited)
+
+    def knows_readers(self, node: Apply) -> bool:
+        """Whether `node` was there when the sweep began, so that outputs may be found unread."""
+        self.asked_readers = True
+        return node in self._known
 
     def clients(self, var: Variable) -> list[Apply | None]:
         """The nodes that had `var`, or what it replaced, as an operand when the sweep began.

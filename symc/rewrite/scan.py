@@ -76,6 +76,8 @@ def _contained(small: Apply, large: Apply) -> dict[Variable, Variable] | None:
 @rule("scan", ops=[Scan], tags=("scan",))
 def loop_unused(node: Any, ctx: Any) -> Any:
     """Results that no one reads, and what only they need, are not computed."""
+    if not ctx.knows_readers(node):
+        return None
     parts = LoopParts.of(node)
     read = [bool(ctx.clients(out)) for out in node.outputs]
     roots = [r.value for r in parts.results if read[r.output]]
