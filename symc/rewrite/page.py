@@ -23,6 +23,7 @@ _MEANING = {
     "fold": "Computes what is constant.",
     "canonical": "Brings expressions to the form in which later phases look for theirs.",
     "stable": "Replaces what loses precision or overflows.",
+    "scan": "Takes loops apart.",
     "blas": "Makes library calls of products and what is added to them.",
     "specialise": "Takes cheaper forms.",
 }

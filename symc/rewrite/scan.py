@@ -82,14 +82,12 @@ def loop_unused(node: Any, ctx: Any) -> Any:
     read = [bool(ctx.clients(out)) for out in node.outputs]
     roots = [r.value for r in parts.results if read[r.output]]
     roots += [] if parts.condition is None else [parts.condition]
-    waiting = [p for p in (*parts.recurrences, *parts.states) if not read[p.output]]
-    roots += [p.new for p in (*parts.recurrences, *parts.states) if read[p.output]]
+    carried: list[Any] = [*parts.recurrences, *parts.states]
+    waiting = [p for p in carried if not read[p.output]]
+    roots += [p.new for p in carried if read[p.output]]
     while True:
         needed = set(ancestors(roots))
-        found = [
-            p for p in waiting
-            if any(v in needed for v in (p.rows if hasattr(p, "rows") else [p.inner]))
-        ]
+        found = [p for p in waiting if any(v in needed for v in p.seen)]
         if not found:
             break
         roots += [p.new for p in found]
@@ -195,10 +193,8 @@ def _fed(parts: LoopParts, value: Any) -> bool:
 
 def _summed_products(part: StatePart, parts: LoopParts) -> list[tuple[Any, Any]] | None:
     """The factors a, b of ``state + a.T @ b``, if that is what a state becomes."""
-    if part.inner.type.ndim != 2 or not is_elemwise(part.new, add):
-        return None
-    terms = operands_of(part.new)
-    if terms.count(part.inner) != 1:
+    terms = operands_of(part.new, add)
+    if part.inner.type.ndim != 2 or terms is None or terms.count(part.inner) != 1:
         return None
     factors = []
     for term in terms:

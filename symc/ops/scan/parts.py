@@ -21,7 +21,12 @@ class RecurrencePart:
     start: Any
     new: Any
     keep: int | None
-    output: int | None = None
+    output: int = -1
+
+    @property
+    def seen(self) -> list[Any]:
+        """The inner inputs that are values of it."""
+        return self.rows
 
 
 @dataclass(eq=False)
@@ -31,15 +36,20 @@ class StatePart:
     inner: Any
     start: Any
     new: Any
-    output: int | None = None
+    output: int = -1
+
+    @property
+    def seen(self) -> list[Any]:
+        """The inner inputs that are values of it."""
+        return [self.inner]
 
 
 @dataclass(eq=False)
 class ResultPart:
-    """A collected value, and the output it was."""
+    """A collected value, and the output it was; -1 where it is new."""
 
     value: Any
-    output: int | None = None
+    output: int = -1
 
 
 @dataclass(eq=False)
@@ -144,11 +154,11 @@ class LoopParts:
         operands = [s for _, s in self.sequences] + [r.start for r in self.recurrences]
         operands += [s.start for s in self.states] + [c for _, c in self.constants]
         made = Scan(inner, self.outs, info)(self.steps, *operands, return_list=True)
-        parts = [*self.recurrences, *self.results, *self.states]
+        parts: list[Any] = [*self.recurrences, *self.results, *self.states]
         by_part = dict(zip(parts, made, strict=False))
         old: list[Any] = [None] * self.count
         for part, output in by_part.items():
-            if part.output is not None:
+            if part.output >= 0:
                 old[part.output] = output
         if self.done is not None:
             old[self.done] = made[-1]
