@@ -18,7 +18,7 @@ from .target import Target
 
 STREAM_COST = 12
 """Cost of a kernel up to which memory, not arithmetic, is the limit."""
-STAGE = 512
+STAGE = 128
 """Elements of the array between computing and storing."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..codegen.program_c import ProgramSource, program_source
+from ..codegen.target import host_target
 from ..dtypes import DTYPES
 from ..graph.graph import Graph
 from ..graph.node import Apply, Variable
@@ -40,6 +41,8 @@ class NativeVariant:
     mode : Mode
     strict : sequence of bool
         Which inputs take no Python numbers.
+    mutable : sequence of bool
+        Which inputs may be overwritten.
 
     Attributes
     ----------
@@ -55,6 +58,7 @@ class NativeVariant:
         facts: Facts,
         mode: Any,
         strict: Sequence[bool],
+        mutable: Sequence[bool] = (),
     ) -> None:
         count = len(closed.outputs)
         positions = [position for position, _ in closed.updates]
@@ -68,6 +72,7 @@ class NativeVariant:
             closed.shared,
             list(zip(positions, outputs[count:], strict=True)),
             facts,
+            mutable=mutable,
             fuse=mode.selection.allows("fusion", ("fusion",)),
             inplace=mode.selection.allows("inplace", ("inplace",)),
         )
@@ -86,7 +91,9 @@ class NativeVariant:
 
     def source(self, prefix: str, versioned: bool = True) -> ProgramSource:
         """The C text of the program; its functions' names begin with `prefix`."""
-        return program_source(self.lowered, name=prefix, versioned=versioned)
+        return program_source(
+            self.lowered, name=prefix, target=host_target(), versioned=versioned
+        )
 
     def load(self, path: Path, prefix: str, source: ProgramSource) -> None:
         """Take the program from a compiled library."""
@@ -159,7 +166,7 @@ def description(
     steps = program.all_steps
     return {
         "inputs": [
-            _input(buffers[b], v, s)
+            _input(buffers[b], v, s, _flags(buffers[b], program))
             for b, v, s in zip(program.inputs, closed.inputs, strict, strict=True)
         ],
         "shared": [
@@ -201,12 +208,11 @@ def _flags(buffer: Buffer, program: Program) -> str:
     return ("w" if written else "") + ("c" if buffer.contiguous else "")
 
 
-def _input(buffer: Buffer, variable: Variable, strict: bool) -> tuple[Any, ...]:
+def _input(buffer: Buffer, variable: Variable, strict: bool, flags: str) -> tuple[Any, ...]:
     dtype, rank = _dtype_and_rank(buffer)
     if dtype is None:
         return None, rank, (), ""
-    flags = ("c" if buffer.contiguous else "") + ("s" if strict else "")
-    return dtype, rank, tuple(variable.type.broadcastable), flags
+    return dtype, rank, tuple(variable.type.broadcastable), flags + ("s" if strict else "")
 
 
 def _how(buffer: Buffer) -> str:

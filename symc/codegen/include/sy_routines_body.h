@@ -59,7 +59,7 @@ static SY_ROUTINE void SY_R(sy_gemm_small_)(SY_R(sy_matrix_) a, SY_R(sy_matrix_)
 #ifdef SY_BITS
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC push_options
-#pragma GCC optimize("fp-contract=fast")
+#pragma GCC optimize("O2", "fp-contract=fast") /* whatever the unit has */
 #endif
 #include "sy_narrow_body.h"
 #if defined(__GNUC__) && !defined(__clang__)
