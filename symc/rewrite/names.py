@@ -132,7 +132,7 @@ _INDICES: dict[str, tuple[str, ...]] = {
 _STABILITY: dict[str, tuple[str, ...]] = {
     "local_log1p": ("log_of_one_plus", "log_of_one_minus"),
     "local_expm1": ("exp_minus_one", "one_minus_exp"),
-    "local_log_add": ("log_of_sum_of_two_exponentials",),
+    "local_log_add": ("log_of_several_exponentials",),
     "local_log_sum_exp": ("log_of_sum_of_exponentials",),
     "local_one_plus_erf": ("one_plus_erf",),
     "local_one_minus_erf": ("one_minus_erf",),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
+
+import numpy as np
 
 from ..dtypes import is_float
 from ..ops.dimshuffle import DimShuffle
@@ -31,7 +34,7 @@ from ..ops.slice import Subtensor
 from ..ops.softmax import CrossentropySoftmax1Hot, LogSoftmax, Softmax
 from ..scalar import math as sm
 from ..scalar import special as sp
-from ..scalar.arith import mul, neg, sub, true_div
+from ..scalar.arith import add, mul, neg, sub, true_div
 from .index import is_range_over
 from .products import Product, product_of
 from .rule import rule
@@ -52,6 +55,67 @@ _neg = elemwise_of(neg)
 # ---------------------------------------------------------------------------------------------
 # Logarithms and exponentials near 1 and 0
 # ---------------------------------------------------------------------------------------------
+
+
+@rule("stable", ops=[sm.log])
+def log_of_several_exponentials(node: Any, ctx: Any) -> Any:
+    """log(exp(x) + exp(y) + ... + c) is logaddexp(logaddexp(x, y), ..., log(c)), for c > 0."""
+    (total,) = node.inputs
+    exponents = _exponents(total)
+    if exponents is None:
+        return None
+    return broadcast_like(functools.reduce(logaddexp, exponents), total, total.owner.inputs, ctx)
+
+
+@rule("stable", ops=[mul, true_div])
+def exponential_over_sum_of_exponentials(node: Any, ctx: Any) -> Any:
+    """exp(x) / (exp(x) + exp(y) + ... + c) is sigmoid(x - logaddexp(y, ..., log(c)))."""
+    (out,) = node.outputs
+    if not is_float(out.type.dtype):
+        return None
+    product = product_of(out, ctx)
+    for factor, power in list(product.factors.items()):
+        total = factor if power < 0 else _divisor(factor)
+        exponents = None if total is None else _exponents(total)
+        if exponents is None or total.type.dtype != out.type.dtype:
+            continue
+        for k, term in enumerate(total.owner.inputs):
+            if product.factors.get(product.known(term), 0) < 1 or not is_elemwise(term, sm.exp):
+                continue
+            others = functools.reduce(logaddexp, exponents[:k] + exponents[k + 1 :])
+            product.factors[product.known(term)] -= 1
+            product.factors[factor] += 1 if power < 0 else -1
+            product.put(sigmoid(exponents[k] - others), 1)
+            if power > 0 and is_elemwise(factor, true_div):
+                product.put(factor.owner.inputs[0], 1)
+            return product.rebuilt(ctx)
+    return None
+
+
+def _divisor(x: Any) -> Any:
+    """The divisor if `x` is a quotient, else None."""
+    operands = operands_of(x, true_div, inv.scalar_op)
+    return None if operands is None else operands[-1]
+
+
+def _exponents(total: Any) -> list[Any] | None:
+    """The x, y, ... and log(c) if `total` is a sum of exponentials and of a constant c > 0.
+
+    Not for 1 + exp(x), for which there is softplus.
+    """
+    terms = operands_of(total, add) or []
+    found = []
+    ones = 0
+    for term in terms:
+        inner, value = operands_of(term, sm.exp), constant_value(term)
+        if inner is not None and inner[0].type.dtype == total.type.dtype:
+            found.append(inner[0])
+        elif value is not None and np.isreal(value) and value > 0:
+            found.append(typed(np.log(float(value)), total.type.dtype, total.type.ndim))
+            ones += value == 1
+        else:
+            return None
+    return None if len(terms) - ones < 2 or not is_float(total.type.dtype) else found
 
 
 @rule("stable")
@@ -82,11 +146,6 @@ def log1p_of_minus_exp(x: Any) -> Any:
 @rule("stable")
 def log_of_minus_expm1(x: Any) -> Any:
     return log(-expm1(x)), log1mexp(x)
-
-
-@rule("stable")
-def log_of_sum_of_two_exponentials(x: Any, y: Any) -> Any:
-    return log(exp(x) + exp(y)), logaddexp(x, y)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -197,6 +197,22 @@ EXTREME: dict[str, Case] = {
         [[0.5, -0.5, 0], [0, 0, 0]],
     ),
     "logaddexp": (lambda x: T.logaddexp(x, -x).sum(), HUGE, np.sign(HUGE)),
+    "log of two exponentials": (
+        lambda x: T.log(T.exp(x) + T.exp(-x)).sum(), HUGE, np.tanh(HUGE),
+    ),
+    "log of three exponentials": (
+        lambda x: T.log(T.exp(x) + T.exp(-x) + T.exp(2 * x)).sum(),
+        HUGE,
+        [[2, -1, 2 / 3], [2 / 3, 2, -1]],
+    ),
+    "log of exponentials and 1": (
+        lambda x: T.log(1 + T.exp(x) + T.exp(2 * x)).sum(), HUGE, [[2, 0, 1], [1, 2, 0]],
+    ),
+    "share of an exponential": (
+        lambda x: (T.exp(x) / (T.exp(x) + T.exp(-x))).sum(),
+        HUGE,
+        2 * special.expit(2 * HUGE) * special.expit(-2 * HUGE),
+    ),
     "log1p of exp": (lambda x: T.log1p(T.exp(x)).sum(), HUGE, SIGMOID),
     "log of 1 + exp": (lambda x: T.log(1 + T.exp(x)).sum(), HUGE, SIGMOID),
     "softplus": (lambda x: T.nnet.softplus(x).sum(), HUGE, SIGMOID),
@@ -233,7 +249,8 @@ NEED_RULES = {
     for name in (
         *("logsumexp of rows", "logsumexp", "log1p of exp", "log of 1 + exp"),
         *("log of sigmoid", "log of 1 - sigmoid", "log of sigmoid by hand", "sigmoid by hand"),
-        "binary cross-entropy",
+        *("log of two exponentials", "log of three exponentials", "share of an exponential"),
+        *("log of exponentials and 1", "binary cross-entropy"),
     )
 }
 """Expressions that overflow as they are written: only the rules of `stable` make them finite."""

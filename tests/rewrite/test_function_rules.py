@@ -330,6 +330,16 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
     ],
     "one_minus_sigmoid": [lambda g: 1 - m.sigmoid(g.x)],
     "log_of_erfc": [lambda g: m.log(m.erfc(g.x * 5))],
+    "log_of_several_exponentials": [
+        lambda g: m.log(m.exp(g.x) + m.exp(g.y)),
+        lambda g: m.log(m.exp(g.x) + m.exp(g.row) + m.exp(g.u) + 1),
+        lambda g: m.log(2 + m.exp(g.x)),
+    ],
+    "exponential_over_sum_of_exponentials": [
+        lambda g: m.exp(g.x) / (m.exp(g.x) + m.exp(g.y)),
+        lambda g: grad(r.sum(m.log(m.exp(g.x) + m.exp(g.y) + m.exp(2 * g.x) + 3)), [g.x, g.y]),
+        lambda g: (lambda p: [p * m.exp(g.x), p * m.exp(g.y)])(1 / (m.exp(g.x) + m.exp(g.y))),
+    ],
     "log_of_sum_of_exponentials": [
         lambda g: m.log(r.sum(m.exp(g.x), axis=1)),
         lambda g: m.log(r.sum(m.exp(g.x))),
