@@ -27,6 +27,7 @@ from ..ops.math import (
     softplus,
     sqr,
     switch,
+    tanh,
 )
 from ..ops.reduce import Max, Sum, keep_dims
 from ..ops.shape import Reshape
@@ -174,6 +175,11 @@ def exp_over_one_plus_exp(x: Any) -> Any:
 
 
 @rule("stable")
+def expm1_over_one_plus_exp(x: Any) -> Any:
+    return expm1(x) / (1 + exp(x)), tanh(x / 2)
+
+
+@rule("stable")
 def quotient_by_one_plus_exp(a: Any, x: Any) -> Any:
     return a / (1 + exp(x)), a * sigmoid(-x)
 
@@ -196,6 +202,21 @@ def sigmoid_times_exp(x: Any) -> Any:
 @rule("stable")
 def sigmoid_of_minus_times_exp(x: Any) -> Any:
     return exp(-x) * sigmoid(x), sigmoid(-x)
+
+
+@rule("stable")
+def tanh_by_exponentials(x: Any) -> Any:
+    return (exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x)
+
+
+@rule("stable")
+def twice_sigmoid_minus_one(x: Any) -> Any:
+    return 2 * sigmoid(x) - 1, tanh(x / 2)
+
+
+@rule("stable")
+def one_minus_twice_sigmoid(x: Any) -> Any:
+    return 1 - 2 * sigmoid(x), -tanh(x / 2)
 
 
 @rule("stable")

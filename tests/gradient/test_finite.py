@@ -213,6 +213,17 @@ EXTREME: dict[str, Case] = {
         HUGE,
         2 * special.expit(2 * HUGE) * special.expit(-2 * HUGE),
     ),
+    "tanh by hand": (
+        lambda x: ((T.exp(x) - T.exp(-x)) / (T.exp(x) + T.exp(-x))).sum(),
+        HUGE,
+        1 - np.tanh(HUGE) ** 2,
+    ),
+    "tanh by one exponential": (
+        lambda x: ((T.exp(2 * x) - 1) / (T.exp(2 * x) + 1)).sum(), HUGE, 1 - np.tanh(HUGE) ** 2,
+    ),
+    "tanh by sigmoid": (
+        lambda x: (2 * T.nnet.sigmoid(2 * x) - 1).sum(), HUGE, 1 - np.tanh(HUGE) ** 2,
+    ),
     "log1p of exp": (lambda x: T.log1p(T.exp(x)).sum(), HUGE, SIGMOID),
     "log of 1 + exp": (lambda x: T.log(1 + T.exp(x)).sum(), HUGE, SIGMOID),
     "softplus": (lambda x: T.nnet.softplus(x).sum(), HUGE, SIGMOID),
@@ -251,6 +262,7 @@ NEED_RULES = {
         *("log of sigmoid", "log of 1 - sigmoid", "log of sigmoid by hand", "sigmoid by hand"),
         *("log of two exponentials", "log of three exponentials", "share of an exponential"),
         *("log of exponentials and 1", "binary cross-entropy"),
+        *("tanh by hand", "tanh by one exponential"),
     )
 }
 """Expressions that overflow as they are written: only the rules of `stable` make them finite."""
