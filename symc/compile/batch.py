@@ -11,13 +11,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..codegen.units import joined_units
+from ..lazy import LazyModule
 from ..runtime import compile_library
-from .native import NativeVariant
 
-Ready = Callable[[NativeVariant], None]
+if TYPE_CHECKING:
+    from .native import NativeVariant
+
+_units = LazyModule("symc.codegen.units")
+
+Ready = Callable[["NativeVariant"], None]
 
 _PREFIX = "symc"
 
@@ -53,7 +57,7 @@ def _compile(variants: list[tuple[NativeVariant, Ready]], level: str | None) -> 
         replace(unit, level=level or unit.level) for source in sources for unit in source.units
     ]
     if len(variants) > 1:
-        units = list(joined_units(units))
+        units = list(_units.joined_units(units))
     headers: dict[str, Any] = {}
     for source in sources:
         headers.update(source.headers)

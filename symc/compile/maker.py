@@ -12,11 +12,13 @@ from ..graph.garbage import rare_collections
 from ..graph.node import SharedVariable, Variable
 from ..graph.trace import user_line
 from ..graph.walk import graph_inputs
+from ..lazy import LazyModule
 from .callable import Function, StatefulFunction
 from .collect import Closed, close, update_pairs
-from .executors import make_executor
 from .inputs import In, Out, changed_input, flat_outputs
 from .mode import Mode
+
+_executors = LazyModule("symc.compile.executors")  # with the lowering and the printing of C
 
 
 class FunctionMaker:
@@ -65,7 +67,7 @@ class FunctionMaker:
         with rare_collections():
             self.closed = self._close()
             self._check_unused()
-            self.executor = make_executor(self)
+            self.executor = _executors.make_executor(self)
 
     def _close(self) -> Closed:
         hidden = [s.update for s in self.explicit if s.update is not None]

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy
 
+from ..lazy import LazyModule
 from .arith import abs_, maximum
 from .ctext import c_literal
 from .logic import eq, gt, isinf, switch
 from .op import BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
 
 SPECIAL = ("special.h",)
+scipy_special = LazyModule("scipy.special")
 
 
 def function(
@@ -188,7 +189,7 @@ sigmoid = scalar_op(
     cls="ScalarSigmoid",
     base=UnaryScalarOp,
     out="float",
-    numpy=lambda x: scipy.special.expit(x),
+    numpy=lambda x: scipy_special.expit(x),
     c={"f": "sy_sigmoid{f}({0})"},
     grad=lambda g, y, x: (g * (y * (1 - y)),),
     kinds="f",

@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-import scipy
 
 from .logic import eq, switch
-from .math import SPECIAL, exp, function, like, log
+from .math import SPECIAL, exp, function, like, log, scipy_special
 from .op import UNDEFINED, BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
@@ -21,7 +20,7 @@ HALF_SQRT_PI = math.sqrt(math.pi) / 2
 erf = function(
     "erf",
     "Erf",
-    lambda x: scipy.special.erf(x),
+    lambda x: scipy_special.erf(x),
     lambda g, y, x: (g * like(TWO_OVER_SQRT_PI, y) * exp(-(x * x)),),
     "Error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x.",
     c="sy_erf",
@@ -34,7 +33,7 @@ erf = function(
 erfc = function(
     "erfc",
     "Erfc",
-    lambda x: scipy.special.erfc(x),
+    lambda x: scipy_special.erfc(x),
     lambda g, y, x: (-(g * like(TWO_OVER_SQRT_PI, y) * exp(-(x * x))),),
     "1 - erf(x), accurate for large x.",
     c="sy_erfc",
@@ -46,7 +45,7 @@ erfc = function(
 erfcx = function(
     "erfcx",
     "Erfcx",
-    lambda x: scipy.special.erfcx(x),
+    lambda x: scipy_special.erfcx(x),
     lambda g, y, x: (g * (2 * x * y - like(TWO_OVER_SQRT_PI, y)),),
     "exp(x**2) erfc(x).",
     c="sy_erfcx",
@@ -57,7 +56,7 @@ erfcx = function(
 erfinv = function(
     "erfinv",
     "Erfinv",
-    lambda x: scipy.special.erfinv(x),
+    lambda x: scipy_special.erfinv(x),
     lambda g, y, x: (g * like(HALF_SQRT_PI, y) * exp(y * y),),
     "Inverse of erf, on [-1, 1].",
     c="sy_erfinv",
@@ -69,7 +68,7 @@ erfinv = function(
 erfcinv = function(
     "erfcinv",
     "Erfcinv",
-    lambda x: scipy.special.erfcinv(x),
+    lambda x: scipy_special.erfcinv(x),
     lambda g, y, x: (-(g * like(HALF_SQRT_PI, y) * exp(y * y)),),
     "Inverse of erfc, on [0, 2].",
     c="sy_erfcinv",
@@ -84,7 +83,7 @@ erfcinv = function(
 gamma = function(
     "gamma",
     "Gamma",
-    lambda x: scipy.special.gamma(x),
+    lambda x: scipy_special.gamma(x),
     lambda g, y, x: (g * y * psi(x),),
     "Gamma function; (n - 1)! at n.",
     c="sy_gamma",
@@ -93,7 +92,7 @@ gamma = function(
 gammaln = function(
     "gammaln",
     "GammaLn",
-    lambda x: scipy.special.gammaln(x),
+    lambda x: scipy_special.gammaln(x),
     lambda g, y, x: (g * psi(x),),
     "Logarithm of the absolute value of the gamma function.",
     c="sy_gammaln",
@@ -102,7 +101,7 @@ gammaln = function(
 psi: ScalarOp = function(
     "psi",
     "Psi",
-    lambda x: scipy.special.psi(x),
+    lambda x: scipy_special.psi(x),
     lambda g, y, x: (g * tri_gamma(x),),
     "Digamma function, the derivative of gammaln.",
     c="sy_psi",
@@ -111,7 +110,7 @@ psi: ScalarOp = function(
 tri_gamma: ScalarOp = function(
     "tri_gamma",
     "TriGamma",
-    lambda x: scipy.special.polygamma(1, x),
+    lambda x: scipy_special.polygamma(1, x),
     lambda g, y, x: (UNDEFINED,),
     "Trigamma function, the derivative of psi.",
     c="sy_trigamma",
@@ -132,7 +131,7 @@ def _chi2_grad(g: Any, y: Any, x: Any, k: Any) -> tuple[Any, Any]:
 chi2sf = function(
     "chi2sf",
     "Chi2SF",
-    lambda x, k: scipy.special.chdtrc(k, x),
+    lambda x, k: scipy_special.chdtrc(k, x),
     _chi2_grad,
     "P(X > x) of the chi-squared distribution with k degrees of freedom; chi2sf(x, k).",
     nin=2,
@@ -143,7 +142,7 @@ chi2sf = function(
 gammainc = function(
     "gammainc",
     "GammaInc",
-    lambda k, x: scipy.special.gammainc(k, x),
+    lambda k, x: scipy_special.gammainc(k, x),
     lambda g, y, k, x: (UNDEFINED, g * _gamma_density(k, x)),
     "Regularised lower incomplete gamma function P(k, x).",
     nin=2,
@@ -154,7 +153,7 @@ gammainc = function(
 gammaincc = function(
     "gammaincc",
     "GammaIncC",
-    lambda k, x: scipy.special.gammaincc(k, x),
+    lambda k, x: scipy_special.gammaincc(k, x),
     lambda g, y, k, x: (UNDEFINED, -(g * _gamma_density(k, x))),
     "Regularised upper incomplete gamma function Q(k, x) = 1 - P(k, x).",
     nin=2,
@@ -168,7 +167,7 @@ gammau = scalar_op(
     cls="GammaU",
     base=BinaryScalarOp,
     out="float",
-    numpy=lambda k, x: scipy.special.gammaincc(k, x) * scipy.special.gamma(k),
+    numpy=lambda k, x: scipy_special.gammaincc(k, x) * scipy_special.gamma(k),
     c={"f": "sy_gammau{f}({0}, {1})"},
     needs=SPECIAL,
     expand=lambda k, x: gammaincc(k, x) * gamma(k),
@@ -183,7 +182,7 @@ gammal = scalar_op(
     cls="GammaL",
     base=BinaryScalarOp,
     out="float",
-    numpy=lambda k, x: scipy.special.gammainc(k, x) * scipy.special.gamma(k),
+    numpy=lambda k, x: scipy_special.gammainc(k, x) * scipy_special.gamma(k),
     c={"f": "sy_gammal{f}({0}, {1})"},
     needs=SPECIAL,
     expand=lambda k, x: gammainc(k, x) * gamma(k),
@@ -199,7 +198,7 @@ gammal = scalar_op(
 j0 = function(
     "j0",
     "J0",
-    lambda x: scipy.special.j0(x),
+    lambda x: scipy_special.j0(x),
     lambda g, y, x: (-(g * j1(x)),),
     "Bessel function of the first kind, order 0.",
     c="sy_j0",
@@ -209,7 +208,7 @@ j0 = function(
 j1: ScalarOp = function(
     "j1",
     "J1",
-    lambda x: scipy.special.j1(x),
+    lambda x: scipy_special.j1(x),
     lambda g, y, x: (g * like(0.5, y) * (j0(x) - jv(like(2, y), x)),),
     "Bessel function of the first kind, order 1.",
     c="sy_j1",
@@ -220,7 +219,7 @@ j1: ScalarOp = function(
 jv: ScalarOp = function(
     "jv",
     "Jv",
-    lambda v, x: scipy.special.jv(v, x),
+    lambda v, x: scipy_special.jv(v, x),
     lambda g, y, v, x: (UNDEFINED, g * like(0.5, y) * (jv(v - 1, x) - jv(v + 1, x))),
     "Bessel function of the first kind of real order v; jv(v, x).",
     nin=2,
@@ -230,7 +229,7 @@ jv: ScalarOp = function(
 i0 = function(
     "i0",
     "I0",
-    lambda x: scipy.special.i0(x),
+    lambda x: scipy_special.i0(x),
     lambda g, y, x: (g * i1(x),),
     "Modified Bessel function of the first kind, order 0.",
     c="sy_i0",
@@ -240,7 +239,7 @@ i0 = function(
 i1: ScalarOp = function(
     "i1",
     "I1",
-    lambda x: scipy.special.i1(x),
+    lambda x: scipy_special.i1(x),
     lambda g, y, x: (g * like(0.5, y) * (i0(x) + iv(like(2, y), x)),),
     "Modified Bessel function of the first kind, order 1.",
     c="sy_i1",
@@ -251,7 +250,7 @@ i1: ScalarOp = function(
 iv: ScalarOp = function(
     "iv",
     "Iv",
-    lambda v, x: scipy.special.iv(v, x),
+    lambda v, x: scipy_special.iv(v, x),
     lambda g, y, v, x: (UNDEFINED, g * like(0.5, y) * (iv(v - 1, x) + iv(v + 1, x))),
     "Modified Bessel function of the first kind of real order v; iv(v, x).",
     nin=2,
@@ -268,7 +267,7 @@ xlogx = scalar_op(
     cls="XlogX",
     base=UnaryScalarOp,
     out="float",
-    numpy=lambda x: scipy.special.xlogy(x, x),
+    numpy=lambda x: scipy_special.xlogy(x, x),
     c={"f": "sy_xlogx{f}({0})"},
     needs=SPECIAL,
     expand=lambda x: switch(eq(x, 0), x * 0, x * log(x)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FLOOR_0 = ("errors", "flags", "config", "dtypes", "util")
+FLOOR_0 = ("errors", "flags", "config", "dtypes", "lazy", "util")
 GRAPH_SIDE = (*FLOOR_0, "graph", "scalar", "loop", "array", "autodiff", "ops", "rewrite")
 MACHINE_SIDE = ("lower", "codegen", "runtime")
 USER_LEVEL = (

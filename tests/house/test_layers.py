@@ -63,7 +63,7 @@ def imports_of(tree: ast.Module, name: str, is_package: bool) -> Iterator[Import
                 full = f"{base}.{alias.name}"
                 yield Import(node.lineno, full if full in SOURCES else base, local, typing_only)
         elif (called := imported_by_call(node)) is not None:
-            yield Import(node.lineno, called, True, typing_only)  # type: ignore[attr-defined]
+            yield Import(node.lineno, called, local or not is_lazy(node), typing_only)  # type: ignore[attr-defined]
         stack.extend((child, local, typing_only) for child in ast.iter_child_nodes(node))
 
 
@@ -76,13 +76,23 @@ def absolute(node: ast.ImportFrom, name: str, is_package: bool) -> str:
 
 
 def imported_by_call(node: ast.AST) -> str | None:
-    """The module that ``import_module("m")`` or ``__import__("m")`` imports."""
+    """The module that ``import_module("m")``, ``__import__("m")``, ``LazyModule("m")`` imports."""
     if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        called = node.func.id if isinstance(node.func, ast.Name) else called
-        if called in ("import_module", "__import__"):
-            return str(node.args[0].value)
+        importing = called_name(node) in ("import_module", "__import__", "LazyModule")
+        return str(node.args[0].value) if importing else None
     return None
+
+
+def called_name(node: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def is_lazy(node: ast.AST) -> bool:
+    """Whether a call makes a module that is named at the top and imported when it is needed."""
+    return isinstance(node, ast.Call) and called_name(node) == "LazyModule"
 
 
 def module_imports(name: str) -> list[Import]:
