@@ -316,12 +316,26 @@ class Scan(BuiltinOp):
             end = depth + done
             next(cells)[0] = history if keep is None else history[end - keep : end].copy()
         outs = self.split_results(node.outputs)
+        if info.results and not done:
+            collected = self._shapes_of_results(sequences, starts, states, constants)
         for rows, out in zip(collected, outs[1], strict=True):
             next(cells)[0] = _stacked(rows, steps, out.type)
         for value in states:
             next(cells)[0] = np.array(value) if isinstance(value, np.ndarray) else value
         if info.until:
             next(cells)[0] = np.asarray(done, dtype="int64")
+
+    def _shapes_of_results(
+        self, sequences: list[Any], starts: list[Any], states: list[Any], constants: list[Any]
+    ) -> list[list[Any]]:
+        """What a step on zeros would collect, for a loop without steps."""
+        given = [np.zeros(s.shape[1:], s.dtype) for s in sequences]
+        for start, taps in zip(starts, self.info.taps, strict=True):
+            given += [np.zeros(start.shape[1:], start.dtype)] * len(taps)
+        with np.errstate(all="ignore"):
+            values = self._step([*given, *states, *constants])
+        first = self.info.recurrences
+        return [[v] for v in values[first : first + self.info.results]]
 
     def _checked_steps(self, steps: int, sequences: list[Any], starts: list[Any]) -> int:
         if steps < 0:
@@ -450,12 +464,11 @@ def _history(start: Any, steps: int) -> np.ndarray[Any, Any]:
 
 def _stacked(rows: list[Any], steps: int, type_: Any) -> np.ndarray[Any, Any]:
     """The collected values; an array of the full length whatever the number of steps made."""
-    if not rows:
-        return np.zeros((steps, *(1 if b else 0 for b in type_.broadcastable[1:])), type_.dtype)
     for row in rows:
         _same_shape(rows[0].shape, row.shape)
     whole = np.zeros((steps, *rows[0].shape), dtype=type_.dtype)
-    whole[: len(rows)] = rows
+    if steps:
+        whole[: len(rows)] = rows
     return whole
 
 
