@@ -29,7 +29,7 @@ from .sign import signed_by_scalar_op, without_pole
 from .sum_to import sum_to
 from .support import Selection, is_plain_zero, support_by_scalar_op
 
-__all__ = ["Elemwise", "apply_scalar", "cast", "elemwise_of", "register_elemwise"]
+__all__ = ["Elemwise", "apply_scalar", "cast", "elemwise_of", "register_elemwise", "shape_origins"]
 
 _PROOF_STEPS = 16
 
@@ -383,18 +383,18 @@ def _unbroadcast_axes(i: int, inputs: Sequence[Any]) -> list[int]:
     for axis, fixed in enumerate(x.type.broadcastable):
         others = [v for v in inputs if v is not x and not v.type.broadcastable[axis]]
         if not fixed and others:
-            origins = origins or _shape_origins(x)
-            others = [v for v in others if _shape_origins(v) != origins]
+            origins = origins or shape_origins(x)
+            others = [v for v in others if shape_origins(v) != origins]
         if not fixed and not others:
             proved.append(axis)
     return proved
 
 
-def _shape_origins(v: Any) -> frozenset[Any]:
+def shape_origins(v: Any) -> frozenset[Any]:
     """Variables that, broadcast against each other, have the shape of `v`.
 
-    They are found by walking up through elementwise ops. The walk is short: what is missed here
-    is found by the compiler.
+    They are found by walking up through elementwise ops, and through ops of one operand that keep
+    the shape. The walk is short: what is missed here is found by the compiler.
     """
     pattern = v.type.broadcastable
     pending, origins = [v], set()
@@ -403,7 +403,9 @@ def _shape_origins(v: Any) -> frozenset[Any]:
             break
         u = pending.pop()
         node = u.owner
-        operands = node.inputs if node is not None and isinstance(node.op, Elemwise) else ()
+        op = None if node is None else node.op
+        keeps = isinstance(op, Elemwise) or getattr(op, "keeps_shape", False)
+        operands = node.inputs if node is not None and keeps else ()
         shaped = [w for w in operands if not all(w.type.broadcastable)]
         if shaped and all(w.type.broadcastable == pattern for w in shaped):
             pending.extend(shaped)

@@ -60,6 +60,7 @@ class _AlongAxis(BuiltinOp):
     """A function of a floating point tensor that works along one axis and keeps the shape."""
 
     __props__ = ("axis",)
+    keeps_shape = True
 
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
