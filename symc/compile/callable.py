@@ -66,7 +66,9 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         except (TypeError, ValueError) as error:
             raise self._bad_value(position, error) from None
         # This is called for what does not fit as it is, and programs may demand C order.
-        return np.ascontiguousarray(fitting) if _is_strided(fitting) else fitting
+        if _is_strided(fitting) or (spec.mutable and _is_read_only(fitting)):
+            return np.array(fitting, order="C")
+        return fitting
 
     def _bad_value(self, position: int, error: Exception) -> Exception:
         spec = self._specs[position]
@@ -113,7 +115,13 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         ]
         if missing:
             raise self._argument_error(f"missing argument(s): {', '.join(map(str, missing))}")
-        return [given[k] if k in given else self._values[k] for k in range(len(specs))]
+        return [given[k] if k in given else self._kept(k) for k in range(len(specs))]
+
+    def _kept(self, k: int) -> Any:
+        """The default value of input `k`, a copy where the call may overwrite it."""
+        spec, value = self._specs[k], self._values[k]
+        overwritten = spec.mutable and spec.update is None
+        return spec.variable.type.copy_value(value) if overwritten else value
 
     def _argument_error(self, what: str) -> ArgumentError:
         names = [
@@ -299,6 +307,10 @@ def _check_swap(
 
 def _is_strided(value: Any) -> bool:
     return isinstance(value, np.ndarray) and not value.flags.c_contiguous
+
+
+def _is_read_only(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and not value.flags.writeable
 
 
 def _default(spec: In) -> Any:

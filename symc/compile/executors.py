@@ -47,6 +47,8 @@ class Task:
         Per input the lengths that the user declared for it.
     strict : sequence of bool
         Which inputs take no value that would need a conversion.
+    mutable : sequence of bool
+        Which inputs may be overwritten.
     """
 
     closed: Closed
@@ -54,6 +56,7 @@ class Task:
     borrow: Sequence[bool]
     declared: Sequence[tuple[int | None, ...] | None]
     strict: Sequence[bool]
+    mutable: Sequence[bool]
 
 
 class Executor:
@@ -184,7 +187,9 @@ class NativeExecutor(Executor):
         self._assume_declared(facts)
         optimized = self.optimize(facts)
         outputs = expanded(optimized.outputs)
-        variant = NativeVariant(self.closed, outputs, facts, self.mode, self.task.strict)
+        variant = NativeVariant(
+            self.closed, outputs, facts, self.mode, self.task.strict, self.task.mutable
+        )
         if not self.variants:
             self.optimized = optimized
         self.variants.append(variant)
@@ -282,6 +287,8 @@ def make_executor(maker: Any) -> Executor:
         borrow=borrow + [False] * (len(maker.closed.outputs) - len(borrow)),
         declared=[getattr(s.variable, "static_shape", None) for s in maker.explicit],
         strict=[s.strict for s in maker.explicit],
+        # State changes only when the call has succeeded, so it is never written over.
+        mutable=[s.mutable and s.update is None for s in maker.explicit],
     )
     if maker.mode.executor == "numpy":
         return NumpyExecutor(task)

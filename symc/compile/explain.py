@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from .. import errors
 from ..errors import user_message
-from ..graph.node import Apply
+from ..graph.node import Apply, Constant, Variable
 from ..graph.trace import user_line
 
 _FAMILIES: dict[str, type[Exception]] = {
@@ -21,6 +22,8 @@ _FAMILIES: dict[str, type[Exception]] = {
     "value": errors.ShapeError,
 }
 _MAX_OPERANDS = 6
+_MOST_SOURCES = 100  # variables to look at for the names behind an index
+_LABEL = re.compile(r"  (got|expected|at|hint): (.*)")
 
 
 def error_class(family: str) -> type[Exception]:
@@ -61,14 +64,52 @@ def node_error(
     It is of the same class where that class takes a message, with the node's operands and the
     user's line added.
     """
-    what = str(error).splitlines()
+    parts = _message_parts(str(error) or type(error).__name__)
     message = user_message(
-        what[0] if what else type(error).__name__,
-        where=node_line(node),
-        got=[f"while computing {node.op}", *operand_lines(node, values)],
-        hint=hint,
+        "\n".join(parts["what"]),
+        where=parts["at"] or node_line(node),
+        got=[*parts["got"], f"while computing {node.op}", *operand_lines(node, values)],
+        expected=parts["expected"],
+        hint=parts["hint"] or hint,
     )
     return _same_class(error, message)
+
+
+def _message_parts(text: str) -> dict[str, list[str]]:
+    """The lines of a message by label, as `user_message` lays them out; the rest is ``what``."""
+    parts: dict[str, list[str]] = {k: [] for k in ("what", "got", "expected", "at", "hint")}
+    label = "what"
+    for line in text.splitlines():
+        found = _LABEL.match(line)
+        if found:
+            label = found[1]
+            parts[label].append(found[2])
+        elif label != "what" and line.startswith(" " * (len(label) + 4)):
+            parts[label].append(line.strip())
+        elif not line.startswith("while computing "):  # the operands are listed below
+            label = "what"
+            parts["what"].append(line)
+    return parts
+
+
+def index_sources(node: Apply) -> list[str]:
+    """The user's named variables that the rewritten indices of `node` are made from."""
+    seen: set[Variable] = set()
+    found: list[str] = []
+    waiting = [v for v in node.inputs[1:] if v.owner is not None]
+    while waiting and len(seen) < _MOST_SOURCES:
+        variable = waiting.pop()
+        if variable in seen:
+            continue
+        seen.add(variable)
+        integers = getattr(variable, "dtype", "").startswith(("int", "uint"))
+        if variable.name and integers and not isinstance(variable, Constant):
+            line = user_line(variable)
+            found.append(f"the index comes from {variable.name} of type {variable.type}"
+                         + (f", made at {line}" if line else ""))
+        elif variable.owner is not None:
+            waiting.extend(variable.owner.inputs)
+    return found
 
 
 def _same_class(error: Exception, message: str) -> Exception:
@@ -120,7 +161,7 @@ def index_error(index: int, length: int, node: Apply | None) -> Exception:
         user_message(
             text,
             where=node_line(node),
-            got=[f"while computing {node.op}", *operand_lines(node, None)],
+            got=[f"while computing {node.op}", *index_sources(node), *operand_lines(node, None)],
             expected=f"-{length} <= index < {length}" if length else "no index: the axis is empty",
         )
     )

@@ -97,13 +97,26 @@ def function(
     ).create()
 
 
-def explain(f: Function) -> str:
+def explain(f: Function, details: bool = False) -> str:
     """Say which rewrite rules fired while a function was compiled.
+
+    Parameters
+    ----------
+    f : Function
+        Of any mode.
+    details : bool, optional
+        Add one line per firing, in order: phase, rule, op, and the user's line.
 
     Returns
     -------
     str
-        One line per firing, in order: phase, rule, op, and the user's line.
+        What was done in one line; then every rule with its phase, how often it fired, and the
+        user's lines where it did so most.
+
+    Raises
+    ------
+    TypeError
+        If `f` is not a compiled function.
 
     Examples
     --------
@@ -112,7 +125,25 @@ def explain(f: Function) -> str:
     >>> "log_of_one_plus" in symc.explain(symc.function([x], T.log(1 + x)))
     True
     """
-    return "\n".join(str(firing) for firing in f.maker.executor.optimized.firings)
+    if not isinstance(f, Function):
+        raise TypeError(
+            user_message(
+                "explain tells about compiled functions",
+                got=f"{type(f).__name__}: {f!r}",
+                hint="compile the expression first: explain(function([x], expression))",
+            )
+        )
+    optimized = f.maker.executor.optimized
+    rules = {(firing.phase, firing.rule) for firing in optimized.firings}
+    seconds = sum(optimized.phase_seconds.values())
+    lines = [
+        f"function {f.name or '<unnamed>'}: {len(optimized.firings)} rewrite(s) "
+        f"by {len(rules)} rule(s) in {seconds:.3f} s",
+        *optimized.summary(),
+    ]
+    if details and optimized.firings:
+        lines += ["", "in order:", *map(str, optimized.firings)]
+    return "\n".join(lines)
 
 
 def _function_of(inputs: tuple[Variable, ...], output: Variable) -> Function:

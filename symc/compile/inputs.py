@@ -23,7 +23,10 @@ class In:
     update : Variable, optional
         After each call the default value becomes this expression's value.
     mutable : bool, optional
-        The call may overwrite the argument. Default: True if there is an update.
+        The call may overwrite the argument: an array that fits as it is (dtype, C-contiguous,
+        writeable, no memory shared with another argument or a shared variable) may become the
+        memory of an output, and then holds that output's value afterwards. Anything else, and a
+        default value, is copied first. Default: True if there is an update.
     strict : bool, optional
         Refuse values that would need a conversion.
     allow_downcast : bool or None, optional

@@ -125,8 +125,18 @@ class ProgramGraph:
                 self.current[number] = _type_of(buffer)(buffer.name)
         return self.current[number]
 
+    def _operand(self, number: int) -> Variable:
+        """What a step reads: where it updates storage that it shares, the value from before."""
+        place = number
+        while place not in self.current:
+            buffer = self.program.buffers[place]
+            if buffer.alias_of is None:
+                return self._variable(number)
+            place = buffer.alias_of
+        return self.current[place]
+
     def _add(self, step: Step) -> None:
-        reads = [self._variable(b) for b in step.reads()]
+        reads = [self._operand(b) for b in step.reads()]
         written = list(step.writes())
         outputs = [_type_of(self.program.buffers[b])(self.program.buffers[b].name)
                    for b in written]

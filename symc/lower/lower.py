@@ -77,8 +77,8 @@ def lower(
         Sizes of the graph's variables, with the assumptions made so far (they become guards). By
         default new ones, without an oracle.
     mutable : sequence of bool
-        Per input whether its storage may be overwritten: a permission, of which no use is made
-        yet.
+        Per input whether a result may be written over it: a permission, of which use is made
+        where it is safe.
     fuse, inplace : bool
         False switches the pass off: one kernel per value; no memory is shared or overwritten.
 
@@ -91,7 +91,6 @@ def lower(
     ShapeError
         If shapes can't be broadcast in any call (or in the one that the facts' oracle knows).
     """
-    del mutable
     known = Facts([*inputs, *shared]) if facts is None else facts
     pairs = list(updates)
     work = _Lowering(inputs, shared, known, fuse)
@@ -100,7 +99,7 @@ def lower(
         work.define(outputs, pairs)
     work.run(outputs, pairs)
     items = ordered(work.items, {b for _, b in work.program.updates})
-    plan_memory(work.program, items, work.starts, inplace)
+    plan_memory(work.program, items, work.starts, inplace, mutable)
     return work.program
 
 

@@ -9,7 +9,9 @@ Sharing is proved, never assumed:
 - The new value of a container *may overwrite* the old one if all reads of the old one come before
   and no step that may fail comes after the first write (a call that fails changes nothing).
 
-Storage that is neither an arena slot nor a container's (inputs, constants) is never written.
+- An output may overwrite an input that the user gave away, on the terms of a container.
+
+Constants and all other inputs are never written.
 """
 
 from __future__ import annotations
@@ -44,7 +46,11 @@ from .order import Item
 
 
 def plan_memory(
-    program: Program, items: Sequence[Item], starts: dict[int, int], inplace: bool
+    program: Program,
+    items: Sequence[Item],
+    starts: dict[int, int],
+    inplace: bool,
+    mutable: Sequence[bool] = (),
 ) -> None:
     """Give every buffer of `program` its memory, and the program its steps.
 
@@ -58,11 +64,14 @@ def plan_memory(
         ``{buffer: operand}``: buffers that were made as copies to be updated.
     inplace : bool
         Whether memory may be shared and containers overwritten.
+    mutable : sequence of bool, optional
+        Per input whether a result may be written over it.
     """
     planner = MemoryPlanner(program, list(items), dict(starts))
     if inplace:
         planner.drop_copies()
         planner.overwrite_containers()
+        planner.overwrite_inputs(mutable)
         planner.share_dying_operands()
     program.steps = planner.finish()
 
@@ -195,6 +204,40 @@ class MemoryPlanner:
                 if copied:
                     self.items.remove(self._copy_step(new))
                     self._survey()
+
+    # ---- inputs that the user gave away
+
+    def overwrite_inputs(self, mutable: Sequence[bool]) -> None:
+        """Write outputs over the inputs that may be overwritten, at most one over each."""
+        free = [b for b, given in zip(self.program.inputs, mutable, strict=False) if given]
+        for new in self.program.outputs:
+            buffer = self.buffers[new]
+            if (
+                buffer.kind != "output"
+                or buffer.alias_of is not None
+                or self.program.outputs.count(new) > 1
+            ):
+                continue
+            for old in free:
+                if self._overwrites_input(old, new):
+                    free.remove(old)
+                    break
+
+    def _overwrites_input(self, old: int, new: int) -> bool:
+        if not _same_extent(self.buffers[old], self.buffers[new]) or not self.writes.get(new):
+            return False
+        copied = self.starts.get(new) == old
+        writes = self.writes[new]
+        if copied and len(writes) < 2:
+            return False
+        if not self._overwrites_safely(old, new, writes[1 if copied else 0], copied):
+            return False
+        self.buffers[new].alias_of = old
+        self.buffers[old].contiguous = True
+        if copied:
+            self.items.remove(self._copy_step(new))
+            self._survey()
+        return True
 
     def _overwrites_safely(self, old: int, new: int, first: int, copied: bool) -> bool:
         if any(self._may_fail(i) for i in self.items[first + 1 :]):

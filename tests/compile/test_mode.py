@@ -79,8 +79,8 @@ def test_rules_are_excluded_and_included_by_name_and_phase() -> None:
     again = Mode(optimizer="None").including("log_of_one_plus")
     assert function([x], y, mode=again)(1e-20) == 1e-20
     only = Mode().requiring("log_of_one_plus")
-    (line,) = symc.explain(function([x], y + 0 * x, mode=only)).splitlines()
-    assert "log_of_one_plus" in line
+    f = function([x], y + 0 * x, mode=only)
+    assert [firing.rule for firing in f.maker.executor.optimized.firings] == ["log_of_one_plus"]
 
 
 def test_modes_are_values() -> None:
@@ -121,7 +121,8 @@ def test_configured_modes() -> None:
     with symc.change_flags(optimizer="None", optimizer_including="stabilize"):
         assert function([x], T.log(1 + x))(1e-20) == 1e-20
     with symc.change_flags(optimizer_requiring="log_of_one_plus"):
-        assert len(symc.explain(function([x], T.log(1 + x) + 0)).splitlines()) == 1
+        required = function([x], T.log(1 + x) + 0)
+        assert "1 rewrite(s) by 1 rule(s)" in symc.explain(required)
 
 
 def test_own_modes_and_optimizers() -> None:

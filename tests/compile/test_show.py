@@ -30,11 +30,21 @@ class Opaque(Op):
 def test_explain_names_rule_phase_op_and_line() -> None:
     x = T.dscalar("x")
     f = function([x], T.log(1 + x) + 0)
-    lines = symc.explain(f).splitlines()
-    (line,) = [text for text in lines if "log_of_one_plus" in text]
+    summary, ordered = symc.explain(f, details=True).split("\nin order:\n")
+    (line,) = [text for text in ordered.splitlines() if "log_of_one_plus" in text]
     assert line.startswith("stable: log_of_one_plus on Elemwise{log}")
     assert f"{HERE}:" in line
-    assert symc.explain(function([x], x, mode="NUMPY")) == ""
+    assert summary.rstrip() == symc.explain(f)
+    assert "stable: log_of_one_plus x1" in summary.splitlines()
+
+
+@pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE", "NUMPY"])
+def test_explain_begins_with_a_count_in_every_mode(mode: str) -> None:
+    x = T.dscalar("x")
+    first = symc.explain(function([x], x, mode=mode, name="same"), details=True).splitlines()[0]
+    assert first.startswith("function same: 0 rewrite(s) by 0 rule(s)")
+    with pytest.raises(TypeError, match="explain tells about compiled functions"):
+        symc.explain(x)
 
 
 @needs_compiler

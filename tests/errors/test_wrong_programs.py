@@ -16,6 +16,8 @@ import pytest
 import symc
 import symc.tensor as T
 from symc import function, grad, shared
+from symc.compile.explain import node_error
+from symc.errors import ShapeError, user_message
 
 HERE = Path(__file__).name
 INT64_MIN = np.iinfo(np.int64).min
@@ -466,6 +468,31 @@ def test_wrong_program_ends_in_one_clear_error(name: str, mode: str) -> None:
         assert word in text, f"{word!r} is not in:\n{text}"
     if names_line:
         assert f"{HERE}:" in text, f"no line of this file in:\n{text}"
+
+
+@pytest.mark.parametrize("mode", ["FAST_RUN", "NUMPY"])
+def test_a_label_out_of_range_names_the_labels(mode: str) -> None:
+    scores, y = T.dmatrix("scores"), T.lvector("y")
+    p = T.nnet.softmax(scores)
+    for loss in (T.nnet.categorical_crossentropy(p, y), T.log(p)[T.arange(y.shape[0]), y]):
+        with pytest.raises(IndexError) as caught:
+            function([scores, y], loss, mode=mode)(np.ones((2, 3)), [0, 7])
+        text = str(caught.value)
+        assert "index 7" in text
+        assert " y of type TensorType(int64, vector)" in text
+        assert f"{HERE}:" in text
+
+
+def test_a_failing_op_keeps_what_its_own_error_says() -> None:
+    x = T.dvector("x")
+    own = user_message("three are needed", got="two", expected="three", hint="give one more")
+    text = str(node_error(ShapeError(own), (x + 1).owner, None))
+    assert "  got: two\n       while computing" in text
+    assert "  expected: three\n" in text
+    assert "  hint: give one more" in text
+    assert text.count("got:") == 1
+    plain = str(node_error(ValueError("first\nsecond"), (x + 1).owner, None))
+    assert plain.startswith("first\nsecond\n  got: while computing")
 
 
 def test_there_are_at_least_sixty_wrong_programs() -> None:

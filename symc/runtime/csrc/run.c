@@ -184,13 +184,15 @@ static int exclusive(const PyObject *value) {
          PyArray_CHKFLAGS((const PyArrayObject *)value, NPY_ARRAY_OWNDATA);
 }
 
-/* Copy operand `k` if it overlaps the written operand `w`. */
+/* Where operand `k` overlaps the written operand `w`, copy one of them: an argument that is written, so
+ * that nothing else changes with it; beside a container that is written, `k`. */
 static int separate(sy_frame *f, int w, int k) {
   const sy_program *p = f->program;
   char *low, *high, *from, *to;
   extent(&f->call.in[w], &p->in[w], &low, &high);
   extent(&f->call.in[k], &p->in[k], &from, &to);
   if (from >= high || low >= to) return 0;
+  if (w < p->nin) k = w;
   sy_operand is = p->in[k];
   PyObject *value = f->call.in[k].object;
   PyObject *copy = fresh_copy(value, &is);
