@@ -27,6 +27,7 @@ from ..loop.program import (
     KernelStep,
     LoopStep,
     Program,
+    RepeatStep,
     ReshapeViewStep,
     RoutineStep,
     Step,
@@ -202,7 +203,9 @@ def _op_of(step: Step, reads: Sequence[Variable]) -> Any:
         return _kernel_op(step.kernel, step.origin, reads)
     if isinstance(step, CopyStep):
         return ProgramOp("DeepCopyOp")
-    if isinstance(step, (LoopStep, ForeignStep, RoutineStep, ViewStep, ReshapeViewStep)):
+    if isinstance(
+        step, (LoopStep, RepeatStep, ForeignStep, RoutineStep, ViewStep, ReshapeViewStep)
+    ):
         if step.origin:
             return step.origin[-1].op
         return ProgramOp(type(step).__name__.removesuffix("Step"))

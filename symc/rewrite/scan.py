@@ -14,11 +14,13 @@ from ..ops.dot import Dot, dot_op
 from ..ops.elemwise import elemwise_of
 from ..ops.scan.op import Scan
 from ..ops.scan.parts import LoopParts, ResultPart, StatePart
+from ..ops.math import minimum
 from ..ops.shape import reshape
+from ..ops.slice import Subtensor
 from ..scalar.arith import add, mul
 from .rule import graph_pass, rule
 from .sizes import length_variable
-from .values import is_elemwise, operands_of
+from .values import constant_value, is_elemwise, operands_of
 
 __all__ = ["loop_contained"]
 
@@ -257,3 +259,88 @@ def _product(a: Any, b: Any, ctx: Any) -> Any:
             for v in (a, b)
         )
     return dot_op(dimshuffle(a, 1, 0), b)
+
+
+# ---- memory
+
+
+@graph_pass("scan", tags=("scan",))
+def loop_last_rows(outputs: Sequence[Variable], ctx: Any) -> list[Variable] | None:
+    """Of a recurrence of which only the last rows are read only these are kept."""
+    del ctx
+    clients: dict[Variable, list[Apply | None]] = {out: [None] for out in outputs}
+    order = toposort(list(outputs))
+    for node in order:
+        for variable in node.inputs:
+            clients.setdefault(variable, []).append(node)
+    swap: dict[Variable, Variable] = {}
+    for node in order:
+        if isinstance(node.op, Scan):
+            swap.update(_keeping_last(node, clients))
+    return clone_replace(list(outputs), swap) if swap else None
+
+
+def _keeping_last(
+    node: Apply, clients: dict[Variable, list[Apply | None]]
+) -> dict[Variable, Variable]:
+    parts = LoopParts.of(node)
+    tails: dict[Any, list[Variable]] = {}
+    for part in parts.recurrences:
+        out = node.outputs[part.output]
+        depth = -min(part.taps)
+        readers = clients.get(out, [])
+        if part.keep is None and readers and all(
+            _is_tail(r, depth, parts, node) and _reads_last(clients.get(r.out, []), depth)
+            for r in readers
+        ):
+            part.keep = depth
+            tails[part] = [r.out for r in readers if r is not None]
+    if not tails:
+        return {}
+    outs, by_part = parts.build()
+    made = parts.steps if parts.done is None else outs[parts.done]
+    swap = {
+        old: new
+        for old, new in zip(node.outputs, outs, strict=True)
+        if new is not None and old.type == new.type
+    }
+    for part, variables in tails.items():
+        depth = -min(part.taps)
+        rows = by_part[part]
+        swap.pop(node.outputs[part.output], None)
+        swap.update((v, rows[depth - minimum(made, depth) :]) for v in variables)
+    return swap
+
+
+def _is_tail(reader: Apply | None, depth: int, parts: LoopParts, node: Apply) -> bool:
+    """Whether a node reads the rows after the first `depth`."""
+    if reader is None or not isinstance(reader.op, Subtensor):
+        return False
+    (entry, *more) = reader.op.index.filled(reader.inputs[1:]) or [None]
+    if more or not isinstance(entry, slice) or entry.step is not None:
+        return False
+    if entry.start is None or constant_value(entry.start) != depth:
+        return False
+    if parts.done is None:
+        return entry.stop is None
+    stop = operands_of(entry.stop, add) if isinstance(entry.stop, Variable) else None
+    return (
+        stop is not None
+        and len(stop) == 2
+        and node.outputs[parts.done] in stop
+        and any(constant_value(v) == depth for v in stop)
+    )
+
+
+def _reads_last(readers: Sequence[Apply | None], depth: int) -> bool:
+    """Whether all nodes that read the rows read single ones among the last `depth`."""
+    for reader in readers:
+        if reader is None or not isinstance(reader.op, Subtensor):
+            return False
+        filled = reader.op.index.filled(reader.inputs[1:])
+        if not filled or isinstance(filled[0], slice):
+            return False
+        place = constant_value(filled[0])
+        if place is None or not -depth <= int(place) < 0:
+            return False
+    return bool(readers)

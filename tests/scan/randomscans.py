@@ -144,9 +144,9 @@ class RandomScan:
             outs = self.step(Symbolic, values, v, w)
             return (outs, until(outs[0].sum() > 1.5)) if self.stops else outs
 
-        info = [dict(initial=next(first), taps=list(t)) if t else None for t in self.outputs]
+        info = [{"initial": next(first), "taps": list(t)} if t else None for t in self.outputs]
         taken = [
-            dict(input=s, taps=list(t)) for s, t in zip(sequences, self.sequences, strict=True)
+            {"input": s, "taps": list(t)} for s, t in zip(sequences, self.sequences, strict=True)
         ]
         outs, updates = symc.scan(
             fn,
