@@ -9,6 +9,7 @@ import platform
 import subprocess
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,18 +180,21 @@ def _probe(name: str, path: str, extra: list[str]) -> dict[str, Any]:
             return _run(command, directory)[1]
 
         flags = [*_REQUIRED, *_OPTIONAL, *extra]
-        if accepts(flags) is not None:
+        with ThreadPoolExecutor(4) as pool:
+            refusal = pool.submit(accepts, flags)
+            features = pool.submit(_native_features, path, directory)
+            version = pool.submit(_run, [path, "--version"], directory)
+            target = pool.submit(_run, [path, "-dumpmachine"], directory)
+        if refusal.result() is not None:
             refused = accepts(_REQUIRED)
             if refused is not None:
                 raise _missing(f"the C compiler {name} does not work", refused)
             flags = [*_REQUIRED, *(f for f in _OPTIONAL if accepts([*_REQUIRED, f]) is None)]
             flags += [f for f in extra if accepts([*_REQUIRED, f]) is None]
-        version, _ = _run([path, "--version"], directory)
-        target, _ = _run([path, "-dumpmachine"], directory)
         return {
-            "version": version.partition("\n")[0].strip(),
-            "target": target.strip(),
-            "features": _native_features(path, directory),
+            "version": version.result()[0].partition("\n")[0].strip(),
+            "target": target.result()[0].strip(),
+            "features": features.result(),
             "flags": flags,
         }
 
