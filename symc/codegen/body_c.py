@@ -116,6 +116,9 @@ class Body:
         self.counters.pop()
         lines = places.block.lines
         places.block = outside
+        if any("c->api->alloc(" in line for line in lines):
+            self._line(f"const int32_t m{name} = c->api->blocks(c);")
+            lines.insert(0, f"c->api->release(c, m{name});")
         self._line(f"for (; {name} < {count}; {name}++) {{")
         self.lines.extend(f"  {line}" for line in lines)
         self._line("}")

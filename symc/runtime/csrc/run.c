@@ -359,6 +359,19 @@ static char *alloc(sy_call *c, int64_t bytes) {
   return data;
 }
 
+/* How many blocks there are. */
+static int32_t blocks(sy_call *c) {
+  sy_frame *f = c->frame;
+  return f->nblock;
+}
+
+/* Give back what was allocated since there were `count` blocks, unless Python may still see it. */
+static void release(sy_call *c, int32_t count) {
+  sy_frame *f = c->frame;
+  if (f->memory) return;
+  while (f->nblock > count) sy_pool_free(f->block[--f->nblock]);
+}
+
 static int output(sy_call *c, int32_t k) {
   sy_frame *f = c->frame;
   PyThreadState *released = f->released;
@@ -382,6 +395,8 @@ const sy_api sy_the_api = {
     .blas = sy_blas,
     .threads = sy_threads,
     .output = output,
+    .blocks = blocks,
+    .release = release,
 };
 
 /* ---- the call --------------------------------------------------------------------------------------------------------- */

@@ -24,7 +24,7 @@
 #define SYMC_ABI_H
 #include <stdint.h>
 
-#define SY_ABI_VERSION 1
+#define SY_ABI_VERSION 2
 #define SY_ALIGN 64 /* alignment in bytes of the arena, of slots and of output memory */
 
 enum { SY_OK = 0, SY_GUARD = 1, SY_ERROR = 2 };
@@ -80,6 +80,10 @@ typedef struct {
   /* Allocate dynamic output k, whose lengths are in out[k].n, as a C-contiguous array: fills its
    * data and s. Returns SY_OK/SY_ERROR. */
   int (*output)(sy_call *c, int32_t k);
+  /* Number of the blocks that `alloc` has given out in this call, and giving back all but the first
+   * `count` of them: what a step of a loop allocated goes before the next one. */
+  int32_t (*blocks)(sy_call *c);
+  void (*release)(sy_call *c, int32_t count);
 } sy_api;
 
 enum {
