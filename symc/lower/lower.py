@@ -21,18 +21,13 @@ from ..loop.program import (
     Buffer,
     CheckStep,
     CopyStep,
-    ForeignStep,
     Guard,
     KernelStep,
     LoopStep,
     Program,
-    ReshapeViewStep,
-    RoutineStep,
-    ScalarBuffer,
     Step,
-    ViewStep,
 )
-from ..loop.protocol import OperandValue, RepeatSpec
+from ..loop.protocol import RepeatSpec
 from ..scalar.expr import Context, Expr, leaves
 from ..scalar.logic import and_, eq, gt, or_
 from .define import Definer, Value
@@ -40,12 +35,13 @@ from .facts import Facts
 from .fuse import Fuser
 from .kernels import KernelWriter
 from .nests import checks_come_first, split_checks
-from .opaque import PerformNode, Plan, Planner
+from .opaque import Plan, Planner
 from .order import Item, ordered
 from .plan import plan_memory
 from .repeat import add_loop
 from .sizes import escaped
 from .split import segments
+from .steps import step_of
 from .store import StoreDecision
 from .translate import Sizes
 
@@ -495,7 +491,9 @@ class _Lowering:
         if plan.kind == "repeat":
             item = add_loop(self, plan, ids, outs)
         else:
-            item = self.add(self._step_of(plan, ids, outs, origin), plan.outputs, number)
+            item = self.add(
+                step_of(self.program.buffers, plan, ids, outs), plan.outputs, number
+            )
         if plan.starts:
             item.reads |= {outs[o] for o in plan.starts}
         if checked is not None:
@@ -523,47 +521,6 @@ class _Lowering:
         bind = {o.key: bind[o.key] for o in checks.operands}
         origin = () if plan.node is None else (plan.node,)
         return self.add(LoopStep(checks, bind, origin=origin, fallible=True), (), number)
-
-    def _step_of(
-        self, plan: Plan, ids: list[int], outs: list[int], origin: tuple[Apply, ...]
-    ) -> Step:
-        buffers = self.program.buffers
-        if plan.kind in ("view", "reshape"):
-            target = buffers[outs[0]]
-            source = buffers[ids[0]]
-            target.base = source.id if source.base is None else source.base
-            target.contiguous = plan.kind == "reshape"
-            if plan.kind == "view":
-                axes, offset = plan.detail
-                return ViewStep(outs[0], ids[0], axes, offset, origin=origin)
-            if source.kind in ("input", "shared"):
-                source.contiguous = True
-            return ReshapeViewStep(outs[0], ids[0], origin=origin)
-        if plan.kind == "routine":
-            return self._routine_step(plan, ids, outs, origin)
-        if plan.kind == "emit":
-            detail = plan.detail
-            bind = dict(zip(detail.ins, ids, strict=True))
-            bind.update(zip(detail.outs, outs, strict=True))
-            return LoopStep(detail.nest, bind, origin=origin, fallible=detail.nest.fallible)
-        op = origin[0].op
-        key = f"{type(op).__module__}.{type(op).__qualname__}"
-        call = PerformNode(origin[0])
-        return ForeignStep(call, tuple(ids), tuple(outs), key, origin=origin, fallible=True)
-
-    def _routine_step(
-        self, plan: Plan, ids: list[int], outs: list[int], origin: tuple[Apply, ...]
-    ) -> RoutineStep:
-        spec = plan.detail
-        count = len(spec.inputs)
-        scalars = iter(ids[count:])
-        params = {
-            name: ScalarBuffer(next(scalars)) if isinstance(p, OperandValue) else p
-            for name, p in spec.params.items()
-        }
-        return RoutineStep(
-            spec.name, tuple(ids[:count]), outs[0], params, bool(plan.starts), origin=origin
-        )
 
     # ---- conditions
 

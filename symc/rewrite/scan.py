@@ -290,11 +290,11 @@ def _keeping_last(
         depth = -min(part.taps)
         readers = clients.get(out, [])
         if part.keep is None and readers and all(
-            _is_tail(r, depth, parts, node) and _reads_last(clients.get(r.out, []), depth)
+            r is not None and _is_tail(r, depth, parts, node) and _reads_last(clients.get(r.outputs[0], []), depth)
             for r in readers
         ):
             part.keep = depth
-            tails[part] = [r.out for r in readers if r is not None]
+            tails[part] = [r.outputs[0] for r in readers if r is not None]
     if not tails:
         return {}
     outs, by_part = parts.build()
