@@ -12,9 +12,9 @@ from ..graph.walk import ancestors, toposort
 from ..ops.dimshuffle import DimShuffle, dimshuffle
 from ..ops.dot import Dot, dot_op
 from ..ops.elemwise import elemwise_of
+from ..ops.math import minimum
 from ..ops.scan.op import Scan
 from ..ops.scan.parts import LoopParts, ResultPart, StatePart
-from ..ops.math import minimum
 from ..ops.shape import reshape
 from ..ops.slice import Subtensor
 from ..scalar.arith import add, mul
@@ -290,7 +290,9 @@ def _keeping_last(
         depth = -min(part.taps)
         readers = clients.get(out, [])
         if part.keep is None and readers and all(
-            r is not None and _is_tail(r, depth, parts, node) and _reads_last(clients.get(r.outputs[0], []), depth)
+            r is not None
+            and _is_tail(r, depth, parts, node)
+            and _reads_last(clients.get(r.outputs[0], []), depth)
             for r in readers
         ):
             part.keep = depth
