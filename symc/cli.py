@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import doctor
+from . import cache, doctor
 from .demo.data import bundled_digits, mnist_digits
 from .demo.train import RECIPES, run
 
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     check = commands.add_parser("doctor", help="say what was found and what is missing")
     check.set_defaults(run=_doctor)
+    cache.add_parser(commands)
     return top
 
 

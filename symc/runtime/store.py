@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import threading
 import time
@@ -127,6 +128,8 @@ class Store:
     def _candidates(directory: Path, key: str, suffix: str) -> list[Path]:
         shard = directory / key[:2]
         prefix = f"{key}-"
+        if not _trusted(shard):
+            return []
         try:
             with os.scandir(shard) as items:
                 names = sorted(item.name for item in items if item.name.startswith(prefix))
@@ -166,7 +169,9 @@ class Store:
     @staticmethod
     def _write(directory: Path, name: str, content: bytes) -> Path:
         shard = directory / name[:2]
-        shard.mkdir(exist_ok=True)
+        shard.mkdir(mode=0o700, exist_ok=True)
+        if not _trusted(shard):
+            raise PermissionError(f"{shard} belongs to another user, or others may write to it")
         path = shard / name
         handle, temporary = tempfile.mkstemp(prefix="tmp-", dir=shard)
         try:
@@ -183,7 +188,7 @@ class Store:
         root = self.root
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _trusted(root):
-            raise PermissionError(f"{root} belongs to another user")
+            raise PermissionError(f"{root} belongs to another user, or others may write to it")
         return root
 
     def private(self) -> Path:
@@ -303,12 +308,14 @@ def _unlink(path: Path) -> bool:
 
 
 def _trusted(directory: Path) -> bool:
-    """Whether the directory exists and belongs to this user: code is loaded from it."""
+    """Whether the directory exists and only this user can write to it: code is loaded from it."""
     try:
-        owner = directory.stat().st_uid
-    except OSError:
+        found = directory.stat()
+    except (OSError, ValueError):
         return False
-    return not hasattr(os, "getuid") or owner in (os.getuid(), 0)
+    if not hasattr(os, "getuid"):
+        return True
+    return found.st_uid in (os.getuid(), 0) and not found.st_mode & stat.S_IWOTH
 
 
 def _subdirectories(root: Path) -> list[Path]:

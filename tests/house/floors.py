@@ -11,6 +11,7 @@ USER_LEVEL = (
     "scan_module",
     "tensor",
     "sparse",
+    "cache",
     "doctor",
     "demo",
     "bench",
