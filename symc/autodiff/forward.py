@@ -2,12 +2,14 @@
 
 Ops may define ``R_op(inputs, eval_points)``. For those that do not, the product is derived from
 the reverse mode: ``L_op`` is linear in the output gradients `u`, so differentiating
-``sum(L_op(u) * v)`` with respect to `u` gives ``J v``.
+``sum(L_op(u) * v)`` with respect to `u` gives ``J v`` (``re(conj(L_op(u)) * v)`` for complex
+numbers, the product for which gradients are adjoints).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import MethodNotDefined, user_message
 from ..graph.node import Apply, Variable
@@ -64,9 +66,15 @@ def _through_reverse(node: Apply, given: list[Variable | None]) -> list[Variable
     for term, point in zip(pulled, given, strict=True):
         if point is None or isinstance(term.type, (DisconnectedType, NullType)):
             continue
-        product = (term * point).sum()
+        product = _inner(term, point)
         total = product if total is None else total + product
     if total is None:
         return [None] * len(node.outputs)
     results = Reverse({total: total.ones_like()}, duals).run()
     return [None if isinstance(r.type, DisconnectedType) else r for r in results]
+
+
+def _inner(a: Any, b: Any) -> Any:
+    """Return the real inner product of two tensors, of real or complex numbers."""
+    product = a.conj() * b if "complex" in a.type.dtype else a * b
+    return (product.real if "complex" in product.type.dtype else product).sum()

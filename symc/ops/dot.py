@@ -15,7 +15,7 @@ import numpy as np
 from ..array.convert import as_tensor_variable
 from ..array.lengths import known_lengths, note_lengths
 from ..array.type import TensorType
-from ..dtypes import is_discrete, upcast
+from ..dtypes import is_complex, is_discrete, upcast
 from ..errors import ShapeError, user_message
 from ..graph.node import Apply
 from ..graph.op import BuiltinOp, named_op
@@ -168,6 +168,7 @@ class Dot(_Linear):
         (g,) = g_outputs
         if is_discrete(outputs[0].type.dtype):
             return [zero_gradient(x), zero_gradient(y)]
+        operands, (x, y) = (x, y), (_conjugate(x), _conjugate(y))
         ranks = (x.type.ndim, y.type.ndim)
         if ranks == (1, 1):
             terms = [g * y, g * x]
@@ -177,14 +178,25 @@ class Dot(_Linear):
             terms = [dot_op(y, g), outer(x, g)]
         else:
             terms = [dot_op(g, transpose(y)), dot_op(transpose(x), g)]
+        terms = [_real_for(v, t) for v, t in zip(operands, terms, strict=True)]
         return [
             t.with_pattern(v.type.broadcastable) if t.type.broadcastable != v.type.broadcastable
             else t
-            for t, v in zip(terms, (x, y), strict=True)
+            for t, v in zip(terms, operands, strict=True)
         ]
 
     def __str__(self) -> str:
         return "dot"
+
+
+def _conjugate(x: Any) -> Any:
+    """Return `x` as it multiplies in a gradient, the adjoint for ``re(conj(a) b)``."""
+    return x.conj() if is_complex(x.type.dtype) else x
+
+
+def _real_for(x: Any, term: Any) -> Any:
+    """Return the part of a gradient that a real operand can feel."""
+    return term.real if is_complex(term.type.dtype) and not is_complex(x.type.dtype) else term
 
 
 def _accumulate(total: Any, left: Any, right: Any, work: str) -> Any:
@@ -256,7 +268,9 @@ class BatchedDot(_Linear):
         (g,) = g_outputs
         if is_discrete(outputs[0].type.dtype):
             return [zero_gradient(x), zero_gradient(y)]
-        return [self(g, y.dimshuffle(0, 2, 1)), self(x.dimshuffle(0, 2, 1), g)]
+        left = self(g, _conjugate(y).dimshuffle(0, 2, 1))
+        right = self(_conjugate(x).dimshuffle(0, 2, 1), g)
+        return [_real_for(x, left), _real_for(y, right)]
 
     def __str__(self) -> str:
         return "batched_dot"

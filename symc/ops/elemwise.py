@@ -302,8 +302,23 @@ class Elemwise(BuiltinOp):
         self, k: int, inputs: list[Any], outputs: list[Any], eval_points: list[Any]
     ) -> Any:
         # The scalar gradient is elementwise: with 1 arriving it is the partial derivative.
-        ones = apply_scalar("second", outputs[k], np.ones((), outputs[k].type.dtype))
-        gs = [ones if j == k else zero_gradient(o) for j, o in enumerate(outputs)]
+        out = outputs[k]
+        total = self._real_pushforward(k, inputs, outputs, eval_points, 1)
+        if total is not None and is_complex(out.type.dtype):
+            # A complex gradient is the adjoint for the real product re(conj(a) b): arriving 1 and
+            # i give the real and the imaginary part, whether or not the function is analytic.
+            imaginary = self._real_pushforward(k, inputs, outputs, eval_points, 1j)
+            total = total + imaginary * np.asarray(1j, out.type.dtype)
+        if total is None:
+            return zero_gradient(out)
+        return apply_scalar("second", out, total)
+
+    def _real_pushforward(
+        self, k: int, inputs: list[Any], outputs: list[Any], eval_points: list[Any], unit: complex
+    ) -> Any:
+        """Return ``re(conj(unit) * derivative of output k)``, None where nothing reaches it."""
+        start = apply_scalar("second", outputs[k], np.asarray(unit, outputs[k].type.dtype))
+        gs = [start if j == k else zero_gradient(o) for j, o in enumerate(outputs)]
         terms = self._scalar_gradients(inputs, outputs, gs)
         total = None
         for term, point in zip(terms, eval_points, strict=True):
@@ -311,11 +326,9 @@ class Elemwise(BuiltinOp):
                 continue
             if term is UNDEFINED:
                 raise NotImplementedError(f"{self.scalar_op} has no derivative for an operand")
-            part = term * point
+            part = _real_product(as_tensor_variable(term), point)
             total = part if total is None else total + part
-        if total is None:
-            return zero_gradient(outputs[k])
-        return apply_scalar("second", outputs[k], total)
+        return total
 
     # -- text
 
@@ -489,3 +502,9 @@ def cast(x: Any, dtype: Any) -> Any:
             )
         )
     return cast_like(x, name)
+
+
+def _real_product(a: Any, b: Any) -> Any:
+    """Return ``re(conj(a) * b)``, which is ``a * b`` for real numbers."""
+    product = (apply_scalar("conj", a) if is_complex(a.type.dtype) else a) * b
+    return apply_scalar("real", product) if is_complex(product.type.dtype) else product

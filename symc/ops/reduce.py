@@ -341,6 +341,13 @@ class Prod(_Named):
         return type(self)(axes, dtype, acc_dtype, self.no_zeros_in_input)
 
     def gradient(self, x: Any, y: Any, g: Any) -> Any:
+        # For complex numbers a gradient is the adjoint for re(conj(a) b).
+        if is_complex(x.type.dtype):
+            return self._times_others(x.conj(), y.conj(), g)
+        return self._times_others(x, y, g)
+
+    def _times_others(self, x: Any, y: Any, g: Any) -> Any:
+        """Return `g` times the product of the other elements of the group, for every element."""
         wide = self.expanded(x, g)
         if self.no_zeros_in_input:
             return wide * self.expanded(x, y) / x
@@ -351,7 +358,7 @@ class Prod(_Named):
         return wide * switch(eq(zeros, 1) & zero, others, without_zero)
 
     def pushforward(self, x: Any, y: Any, point: Any) -> Any:
-        return Sum(self.axis)(self.gradient(x, y, second(y, 1)) * point)
+        return Sum(self.axis)(self._times_others(x, y, second(y, 1)) * point)
 
 
 class ProdWithoutZeros(_Named):
