@@ -8,11 +8,11 @@ import os
 import platform
 import subprocess
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from ..config import config
 from ..errors import CacheError, CompileError, CompilerMissing, user_message
@@ -83,6 +83,12 @@ class CompilerInfo:
 class CompilerFailedError(CompileError):
     """The compiler has run and failed; its only argument is what the compiler said."""
 
+
+#: Lists what ``native`` stands for.
+_NATIVE = ("-march=native", "-Q", "--help=target")
+_POLL = 0.002  # seconds between looks at running compilers
+
+_Process = Union["subprocess.Popen[bytes]", str]  # a process, or why it could not be started
 
 _lock = threading.Lock()
 _known: dict[tuple[str, str], CompilerInfo | CompilerMissing] = {}
@@ -180,47 +186,60 @@ def _probe(name: str, path: str, extra: list[str]) -> dict[str, Any]:
             return _run(command, directory)[1]
 
         flags = [*_REQUIRED, *_OPTIONAL, *extra]
-        with ThreadPoolExecutor(4) as pool:
-            refusal = pool.submit(accepts, flags)
-            features = pool.submit(_native_features, path, directory)
-            version = pool.submit(_run, [path, "--version"], directory)
-            target = pool.submit(_run, [path, "-dumpmachine"], directory)
-        if refusal.result() is not None:
+        questions = [["--version"], ["-dumpmachine"], [*_NATIVE]]
+        asked = [_launch([path, *question], directory) for question in questions]
+        refusal = accepts(flags)
+        version, target, listing = map(_result, asked)
+        if refusal is not None:
             refused = accepts(_REQUIRED)
             if refused is not None:
                 raise _missing(f"the C compiler {name} does not work", refused)
             flags = [*_REQUIRED, *(f for f in _OPTIONAL if accepts([*_REQUIRED, f]) is None)]
             flags += [f for f in extra if accepts([*_REQUIRED, f]) is None]
         return {
-            "version": version.result()[0].partition("\n")[0].strip(),
-            "target": target.result()[0].strip(),
-            "features": features.result(),
+            "version": version[0].partition("\n")[0].strip(),
+            "target": target[0].strip(),
+            "features": _native_features(path, listing, directory),
             "flags": flags,
         }
 
 
-def _native_features(path: str, directory: Path) -> str:
-    """Digest of the processor features that ``-march=native`` turns on."""
-    listing, failure = _run([path, "-march=native", "-Q", "--help=target"], directory)
-    if failure is not None or not listing:
+def _native_features(path: str, listing: tuple[str, str | None], directory: Path) -> str:
+    """Digest of the processor features that ``-march=native`` turns on.
+
+    `listing` is the result of asking for them; a compiler that does not tell shows its macros.
+    """
+    text, failure = listing
+    if failure is not None or not text:
         command = [path, "-march=native", "-E", "-dM", "-x", "c", os.devnull]
-        listing, failure = _run(command, directory)
-    return digest_of(listing if failure is None else _processor())
+        text, failure = _run(command, directory)
+    return digest_of(text if failure is None else _processor())
 
 
 def _run(command: Sequence[str], directory: Path) -> tuple[str, str | None]:
     """Output of a command, and its error text if it failed (None if it did not)."""
+    return _result(_launch(command, directory))
+
+
+def _launch(command: Sequence[str], directory: Path) -> _Process:
+    """Start a command whose output is wanted; or say why that can't be done."""
     try:
-        done = subprocess.run(
+        return subprocess.Popen(
             command, cwd=directory, env=_environment(directory), stdin=subprocess.DEVNULL,
-            capture_output=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
     except OSError as problem:
-        return "", str(problem)
-    text = done.stdout.decode("utf-8", "replace")
-    if done.returncode == 0:
+        return str(problem)
+
+
+def _result(process: _Process) -> tuple[str, str | None]:
+    if isinstance(process, str):
+        return "", process
+    output, errors = process.communicate()
+    text = output.decode("utf-8", "replace")
+    if process.returncode == 0:
         return text, None
-    return text, done.stderr.decode("utf-8", "replace") or f"exit status {done.returncode}"
+    return text, errors.decode("utf-8", "replace") or f"exit status {process.returncode}"
 
 
 def _environment(directory: Path) -> dict[str, str]:
@@ -239,26 +258,40 @@ def run_compilers(commands: Sequence[Sequence[str]], directory: Path) -> None:
         If one fails.
     """
     waiting = list(enumerate(commands))
-    running: list[tuple[int, subprocess.Popen[bytes]]] = []
+    running: dict[int, subprocess.Popen[bytes]] = {}
     failed: int | None = None
     most = cores()
     try:
-        while waiting or running:
+        while running or (waiting and failed is None):
             while waiting and len(running) < most and failed is None:
                 number, command = waiting.pop(0)
-                running.append((number, _start(command, directory, number)))
-            if not running:
-                break
-            number, process = running.pop(0)
-            if process.wait() != 0 and failed is None:
-                failed = number
+                running[number] = _start(command, directory, number)
+            ended = _ended(running)
+            process = running.pop(ended)
+            if process.returncode != 0 and failed is None:
+                failed = ended
+                for other in running.values():
+                    other.kill()
     finally:
-        for _, process in running:
+        for process in running.values():
             process.kill()
             process.wait()
     if failed is not None:
         text = Path(directory, f"error{failed}.txt").read_text("utf-8", "replace")
         raise CompilerFailedError(text)
+
+
+def _ended(running: Mapping[int, subprocess.Popen[bytes]]) -> int:
+    """The number of a process that has ended; waits for one."""
+    if len(running) == 1:
+        (number,) = running
+        running[number].wait()
+        return number
+    while True:
+        for number, process in running.items():
+            if process.poll() is not None:
+                return number
+        time.sleep(_POLL)
 
 
 def _start(command: Sequence[str], directory: Path, number: int) -> subprocess.Popen[bytes]:
