@@ -32,6 +32,7 @@ from .loops import Loops, at_least, ceil_div, divide
 from .place import Placer, Point
 from .prepare import Shapes, cost, prepare, product
 from .stream import STREAM_COST, streamed, streams
+from .strips import in_strips, strips
 from .target import DEFAULT, Target
 from .tiles import tile_nest
 
@@ -232,6 +233,8 @@ def elementwise(placer: Placer, target: Target) -> ir.Nest:
     if not before:
 
         def span(chunk: Expr, low: Expr, high: Expr) -> list[ir.Stmt]:
+            if in_strips(loops):
+                return strips(loops, last.key, {}, low, high)
             return [ir.For(key, low, high, tuple(all_stages({last.key: j})), loops.kind)]
 
         body = loops.chunks(last.extent, ctx.integer(loops.grain()), points, span)
@@ -240,6 +243,8 @@ def elementwise(placer: Placer, target: Target) -> ir.Nest:
     zero = ctx.integer(0)
 
     def row(point: Point, start: Expr = zero, stop: Expr = last.extent) -> list[ir.Stmt]:
+        if in_strips(loops):
+            return strips(loops, last.key, point, start, stop)
         inside = all_stages(point | {last.key: j})
         return [ir.For(key, start, stop, tuple(inside), loops.kind)]
 

@@ -17,6 +17,14 @@ ACCUMULATOR = 6
 """A reduction counts as so many statements: its accumulators take registers."""
 DEAR = 8
 """An operation of this cost counts as one more statement."""
+FUNCTION = 15
+"""Cost from which on an operation is a function of many steps."""
+MAX_FUNCTIONS = 16
+"""Kernels are cut where they would have more functions than this, ..."""
+FUNCTIONS_AFTER_CUT = 8
+"""... into parts with at most so many. In a long body one function waits for another; in a loop
+around few of them the processor works on several elements at a time, and memory is not the limit
+yet. Equal parts of a chain also become one function in C."""
 
 Readers = Mapping[Value, Sequence[tuple[Value, Read]]]
 
@@ -29,24 +37,34 @@ def segments(cluster: Cluster, readers: Readers) -> list[list[Value]]:
     order = sorted(cluster.members, key=lambda v: v.number)
     sweeps = _sweeps(order)
     small = sum(map(statements, order)) <= MAX_KERNEL_SIZE
-    if small and max(sweeps.values()) <= MAX_SWEEPS:
+    all_calls = sum(map(functions, order))
+    few = all_calls <= MAX_FUNCTIONS
+    if small and few and max(sweeps.values()) <= MAX_SWEEPS:
         return [order]
     if not any(sweeps.values()):
         candidates = [deep_order(order), close_order(order, readers)]
         order = min(candidates, key=lambda found: sum(_crossings(found, readers)))
     crossing = _crossings(order, readers)
     sizes = [statements(v) for v in order]
+    calls = [functions(v) for v in order]
+    most_calls = all_calls if few else FUNCTIONS_AFTER_CUT
     parts: list[list[Value]] = []
     start = 0
     while start < len(order):
-        stop, total, best = start, 0, -1
+        stop, total, best, called = start, 0, -1, 0
         last_sweep = sweeps[order[start]] + MAX_SWEEPS
         while stop < len(order) and (
             stop == start
-            or (total + sizes[stop] <= MAX_KERNEL_SIZE and sweeps[order[stop]] <= last_sweep)
+            or (
+                total + sizes[stop] <= MAX_KERNEL_SIZE
+                and called + calls[stop] <= most_calls
+                and sweeps[order[stop]] <= last_sweep
+            )
         ):
             total += sizes[stop]
-            if 2 * total >= MAX_KERNEL_SIZE and (best < 0 or crossing[stop] <= crossing[best]):
+            called += calls[stop]
+            far = 2 * total >= MAX_KERNEL_SIZE or 2 * called > most_calls
+            if far and (best < 0 or crossing[stop] <= crossing[best]):
                 best = stop
             stop += 1
         end = stop if stop == len(order) or best < 0 else best + 1
@@ -71,6 +89,13 @@ def statements(value: Value) -> int:
     calls = [n for n in walk([value.template.expr]) if n.kind == "call"]
     accumulator = ACCUMULATOR if value.form == "reduce" else 0
     return accumulator + sum(1 + int(n.op.cost) // DEAR for n in calls)
+
+
+def functions(value: Value) -> int:
+    """How many costly functions a value calls."""
+    assert value.template is not None
+    calls = [n for n in walk([value.template.expr]) if n.kind == "call"]
+    return sum(int(n.op.cost) >= FUNCTION for n in calls)
 
 
 def deep_order(order: Sequence[Value]) -> list[Value]:
