@@ -32,6 +32,32 @@ typedef struct {
   SY_T alpha, beta;
 } SY_R(sy_narrow_);
 
+/* Blocks of results, out of the kernels: unrolled there they would be most of what is compiled. */
+static SY_ROUTINE void SY_R(sy_put_sums_)(const SY_R(sy_narrow_) *g, int64_t i, int64_t j, int rows,
+                                          int columns, const SY_R(sy_vector_) *lanes) {
+  for (int p = 0; p < rows; p++)
+    for (int q = 0; q < columns; q++) {
+      const SY_T *const lane = (const SY_T *)(lanes + p * SY_NARROW_COLUMNS + q);
+      SY_T total = 0;
+      _Pragma("omp simd reduction(+ : total)") for (int l = 0; l < SY_W; l++) total += lane[l];
+      SY_T *const x = g->c.p + (i + p) * g->c.s0 + (j + q) * g->c.s1;
+      *x = g->alpha * total + (g->beta != 0 ? g->beta * *x : 0);
+    }
+}
+
+static SY_ROUTINE void SY_R(sy_put_rows_)(const SY_R(sy_narrow_) *g, int64_t i, int64_t j,
+                                          int vectors, int columns,
+                                          const SY_R(sy_vector_) *lanes) {
+  for (int q = 0; q < columns; q++)
+    for (int p = 0; p < vectors; p++) {
+      const SY_T *const lane = (const SY_T *)(lanes + q * SY_NARROW_VECTORS + p);
+      for (int64_t l = 0; l < SY_W; l++) {
+        SY_T *const x = g->c.p + (i + p * SY_W + l) * g->c.s0 + (j + q) * g->c.s1;
+        *x = g->alpha * lane[l] + (g->beta != 0 ? g->beta * *x : 0);
+      }
+    }
+}
+
 /* Rows [i, i + rows) and columns [j, j + columns) of C, where rows of A and columns of B are
  * contiguous: vectors along the sum. */
 static inline __attribute__((always_inline)) void SY_R(sy_along_sum_)(
@@ -66,16 +92,12 @@ static inline __attribute__((always_inline)) void SY_R(sy_along_sum_)(
       for (int q = 0; q < columns; q++) acc[p][q] += left * right[q];
     }
   }
+  SY_R(sy_vector_) lanes[SY_NARROW_ROWS][SY_NARROW_COLUMNS];
 #pragma GCC unroll 8
   for (int p = 0; p < rows; p++)
 #pragma GCC unroll 8
-    for (int q = 0; q < columns; q++) {
-      SY_T lane[SY_VECTOR_BYTES / sizeof(SY_T)], total = 0;
-      memcpy(lane, &acc[p][q], sizeof lane);
-      _Pragma("omp simd reduction(+ : total)") for (int l = 0; l < SY_W; l++) total += lane[l];
-      SY_T *const x = g->c.p + (i + p) * g->c.s0 + (j + q) * g->c.s1;
-      *x = g->alpha * total + (g->beta != 0 ? g->beta * *x : 0);
-    }
+    for (int q = 0; q < columns; q++) lanes[p][q] = acc[p][q];
+  SY_R(sy_put_sums_)(g, i, j, rows, columns, lanes[0]);
 }
 
 /* The same where columns of A are contiguous: `vectors` vectors of rows from i on. */
@@ -96,17 +118,12 @@ static inline __attribute__((always_inline)) void SY_R(sy_along_rows_)(
       for (int p = 0; p < vectors; p++) acc[q][p] += left[p] * right;
     }
   }
-  SY_T lane[SY_VECTOR_BYTES / sizeof(SY_T)];
+  SY_R(sy_vector_) lanes[SY_NARROW_COLUMNS][SY_NARROW_VECTORS];
 #pragma GCC unroll 8
   for (int q = 0; q < columns; q++)
 #pragma GCC unroll 8
-    for (int p = 0; p < vectors; p++) {
-      memcpy(lane, &acc[q][p], sizeof lane);
-      for (int64_t l = 0; l < SY_W; l++) {
-        SY_T *const x = g->c.p + (i + p * SY_W + l) * g->c.s0 + (j + q) * g->c.s1;
-        *x = g->alpha * lane[l] + (g->beta != 0 ? g->beta * *x : 0);
-      }
-    }
+    for (int p = 0; p < vectors; p++) lanes[q][p] = acc[q][p];
+  SY_R(sy_put_rows_)(g, i, j, vectors, columns, lanes[0]);
 }
 
 /* One element after the other, for the last rows. */
