@@ -20,6 +20,9 @@ from .target import Target
 CHUNK_NS = 15_000
 """Work of one chunk of a parallel loop."""
 
+FUNCTION_COST = 15
+"""Cost from which on an operation is a function of many instructions."""
+
 DEAR = 20
 """Cost of a kernel from which the length of its code matters more than the last cycle."""
 
@@ -225,18 +228,26 @@ class Loops:
         point: Point,
         scratch: dict[str, str],
         updates: Sequence[tuple[Accumulator, Expr, Expr]],
+        strips: Sequence[tuple[Accumulator, str, Expr]] = (),
     ) -> list[ir.Stmt]:
-        """One point of a sweep: values, then accumulation, kept values and stores."""
+        """One point of a sweep: values, then accumulation, kept values and stores.
+
+        With `strips` the values of reductions are stored to arrays instead.
+        """
         out: list[ir.Stmt] = []
         values = self.read_locals(out, stage, self.values | self._kept(scratch, point))
-        roots = [a.reduction.value for a, _, _ in updates] + [e for _, e in stage.keep]
+        reductions = [a.reduction for a, _, _ in updates] + [a.reduction for a, _, _ in strips]
+        roots = [r.value for r in reductions] + [e for _, e in stage.keep]
         placed = [self.names.let(out, v) for v in self.placer.place(roots, point, values)]
         own = {
-            expr: value for (_, expr), value in zip(stage.keep, placed[len(updates) :], strict=True)
+            expr: value
+            for (_, expr), value in zip(stage.keep, placed[len(reductions) :], strict=True)
         }
         stored = self.stores(stage, point, values | own)
         for (acc, lane, group), value in zip(updates, placed, strict=False):
             out += acc.update(lane, value, group)
+        for (_, array, lane), value in zip(strips, placed, strict=False):
+            out.append(Store(array, (lane,), value))
         for key, expr in stage.keep:
             if key in scratch:
                 out.append(Store(scratch[key], (self.position(point),), own[expr]))
@@ -295,7 +306,8 @@ class Loops:
     def _lanes(self, stage: Stage) -> int:
         roots = stage_roots(stage)
         sizes = [np.dtype(r.value.dtype).itemsize for r in stage.reductions]
-        return self.target.lanes(max(sizes), cost(roots))
+        apart = self.kind == "simd" and any(map(is_function, walk(roots)))
+        return self.target.lanes(max(sizes), 0 if apart else cost(roots))
 
     def _lane_loops(
         self,
@@ -309,13 +321,16 @@ class Loops:
         """Sweep one axis in groups of lanes, several groups to a block.
 
         The last group may be shorter. Cheap loops handle it apart, so that the others have a
-        constant number of lanes; dear ones would only get longer to compile by that.
+        constant number of lanes; dear ones would only get longer to compile by that. Functions
+        are computed in a loop of their own.
         """
+        if self.kind == "simd" and any(is_function(n) for n in walk(stage_roots(stage))):
+            return self._strip_loops(stage, point, axis, span, accumulators, scratch)
         out: list[ir.Stmt] = []
         lanes = self.ctx.integer(accumulators[0].lanes)
         zero = self.ctx.integer(0)
         count = self.names.let(out, span[1] - span[0])
-        dear = cost(self.kernel.roots()) > DEAR
+        dear = cost(stage_roots(stage)) > DEAR
         whole = ceil_div(count, lanes) if dear else divide(count, lanes)
         groups = self.names.let(out, whole)
 
@@ -347,6 +362,58 @@ class Loops:
         tail = group(groups, rest) + [s for a in accumulators for s in a.flush(self.kind)]
         out.append(ir.If(rest > zero, tuple(tail)))
         return out
+
+
+    def _strip_loops(
+        self,
+        stage: Stage,
+        point: Point,
+        axis: Axis,
+        span: tuple[Expr, Expr],
+        accumulators: Sequence[Accumulator],
+        scratch: dict[str, str],
+    ) -> list[ir.Stmt]:
+        """Sweep one axis in strips: values first, into small arrays, then their accumulation.
+
+        Parameters are those of :meth:`_lane_loops`. Neither loop waits for the other's latencies,
+        and the functions, which make the code long, stand there once.
+        """
+        width_lanes = accumulators[0].lanes
+        length = width_lanes * BLOCK_GROUPS
+        lanes, zero = self.ctx.integer(width_lanes), self.ctx.integer(0)
+        key, start = self.names.index("b")
+        inside: list[ir.Stmt] = []
+        width = self.names.let(inside, minimum(self.ctx.integer(length), span[1] - start))
+        index, lane = self.names.index("l")
+        held = [(a, self.names.fresh("strip"), lane) for a in accumulators]
+        inside += [ir.Array(name, a.reduction.value.dtype, length) for a, name, _ in held]
+        element: list[ir.Stmt] = []
+        at = point | {axis.key: self.names.let(element, start + lane)}
+        element += self._element(stage, at, scratch, [], held)
+        inside.append(ir.For(index, zero, width, tuple(element), self.kind))
+        whole = self.names.let(inside, divide(width, lanes))
+        first = self.names.let(inside, divide(start - span[0], lanes))
+
+        def group(number: Expr, count: Expr) -> ir.For:
+            key, lane = self.names.index("l")
+            body: list[ir.Stmt] = []
+            for acc, array, _ in held:
+                at = (number * lanes + lane,)
+                value = self.ctx.load(array, at, acc.reduction.value.dtype)
+                body += acc.update(lane, self.names.let(body, value), first + number)
+            return ir.For(key, zero, count, tuple(body), self.kind)
+
+        number, g = self.names.index("g")
+        inside.append(ir.For(number, zero, whole, (group(g, lanes),)))
+        rest = self.names.let(inside, width - whole * lanes)
+        inside.append(ir.If(rest > zero, (group(whole, rest),)))
+        inside += [s for a in accumulators for s in a.flush(self.kind)]
+        return [ir.For(key, *span, tuple(inside), step=length)]
+
+
+def is_function(node: Expr) -> bool:
+    """Whether an expression calls a function of many instructions."""
+    return node.kind == "call" and node.op.cost >= FUNCTION_COST
 
 
 def vector_kind(roots: Sequence[Expr]) -> str:

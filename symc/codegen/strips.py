@@ -18,11 +18,9 @@ from ..loop import ir
 from ..loop.kernel import Store
 from ..scalar.arith import minimum
 from ..scalar.expr import Expr, substitute, walk
-from .loops import Loops
+from .loops import Loops, is_function
 from .place import Point
 
-FUNCTION_COST = 15
-"""Cost from which on an operation is a function of many instructions."""
 FEWEST = 2
 """Functions from which on a kernel is swept in strips."""
 STRIP_BYTES = 1024
@@ -33,7 +31,7 @@ REPEATED_COST = 6
 
 def in_strips(loops: Loops) -> bool:
     """Whether the kernel calls enough functions, in vector code."""
-    calls = sum(1 for n in walk(loops.kernel.roots()) if _is_function(n))
+    calls = sum(1 for n in walk(loops.kernel.roots()) if is_function(n))
     return loops.kind == "simd" and calls >= FEWEST and not loops.placer.kernel.risky
 
 
@@ -74,10 +72,6 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     return [ir.For(key, low, high, tuple(inside), step=length)]
 
 
-def _is_function(node: Expr) -> bool:
-    return node.kind == "call" and node.op.cost >= FUNCTION_COST
-
-
 def _length(loops: Loops) -> int:
     types = {n.dtype for n in walk(loops.kernel.roots()) if np.dtype(n.dtype).kind == "f"}
     return STRIP_BYTES // max((np.dtype(t).itemsize for t in types), default=8)
@@ -106,7 +100,7 @@ def _sweeps(roots: Sequence[Expr]) -> list[Expr]:
     would compute again at some cost.
     """
     order = walk(roots)
-    own = {n for n in order if _is_function(n)}
+    own = {n for n in order if is_function(n)}
     while True:
         users: Counter[Expr] = Counter()
         work: dict[Expr, int] = {}
