@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from ..dtypes import DTYPES
@@ -71,6 +71,7 @@ class Body:
         self.provided: set[int] = set()
         self.repeats: list[Expr] = []
         self.counters: list[str] = []
+        self._made: dict[Hashable, tuple[Sequence[Variant], list[NestFunction]]] = {}
 
     def run(self) -> None:
         """Print all steps and the final copies of outputs."""
@@ -220,22 +221,40 @@ class Body:
         shapes = {o.key: buffers[bind[o.key]].shape for o in kernel.operands}
         known = frozenset(o.key for o in kernel.operands if buffers[bind[o.key]].contiguous)
         aliased = self._aliased(kernel.operands, bind)
-        variants = schedule(kernel, shapes, known, aliased, self.target)
+        variants, functions = self._scheduled(kernel, shapes, known, aliased)
         self._estimate(kernel)
         packed: dict[str, str] = {}
         if variants[0].pack:
             packed, lines = self._packed(number, variants[0], bind)
             self.lines.extend(lines)
         calls = []
-        for variant in variants:
+        for variant, function in zip(variants, functions, strict=True):
             before: list[str] = []
             own = packed
             if variant.pack and not packed:
                 own, before = self._packed(number, variant, bind)
-            function = print_nest(variant.nest, aliased)
             call = self._call(number, function, bind, dict(variant.nest.sizes), own)
             calls.append((self._condition(variant, bind), [*before, call]))
         self._choose(calls)
+
+    def _scheduled(
+        self,
+        kernel: Kernel,
+        shapes: dict[str, tuple[Expr, ...]],
+        known: frozenset[str],
+        aliased: frozenset[str],
+    ) -> tuple[Sequence[Variant], list[NestFunction]]:
+        """The variants of a kernel and their functions; made once for the links of a chain."""
+        key = (
+            *(kernel.axes, kernel.operands, kernel.stages, kernel.index_checks),
+            *(tuple(shapes.values()), known, aliased),
+        )
+        found = self._made.get(key)
+        if found is None:
+            variants = schedule(kernel, shapes, known, aliased, self.target)
+            found = variants, [print_nest(variant.nest, aliased) for variant in variants]
+            self._made[key] = found
+        return found
 
     def _choose(self, calls: list[tuple[str, list[str]]]) -> None:
         """Print calls with their conditions, up to the first that has none."""
@@ -329,9 +348,8 @@ class Body:
         sizes: dict[str, Expr],
         packed: dict[str, str],
     ) -> str:
-        known = self.functions.setdefault(function.text, function)
-        if known is function:
-            self.names[function.text] = f"{self.prefix}_k{len(self.names)}"
+        self.functions.setdefault(function.text, function)
+        self.names.setdefault(function.text, f"{self.prefix}_k{len(self.names)}")
         name = self.names[function.text]
         arguments = ["c"] + ([str(number)] if function.fallible else [])
         arguments += [self._argument(p, bind, sizes, packed) for p in function.parameters]
