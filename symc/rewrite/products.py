@@ -303,7 +303,7 @@ def _is_canonical_power(out: Any) -> bool:
 
 def _usable(value: Any, dtype: str) -> bool:
     """Whether a constant neither overflows nor vanishes in the dtype."""
-    if not is_continuous(dtype):
+    if value in (1, -1) or not is_continuous(dtype):
         return True
     with np.errstate(all="ignore"):
         rounded = np.dtype(dtype).type(value)
