@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from ..dtypes import DTYPES
+from ..loop.ir import Nest
 from ..loop.kernel import Axis, Kernel, Operand, Stage, Store
 from ..loop.program import (
     BreakStep,
@@ -30,6 +31,7 @@ from .expand import expand_nest
 from .schedule_c import Variant, schedule
 from .target import Target
 from .values import Places
+from .written import unit_nest
 
 MAX_LINES = 400
 """Lines after which the body goes on in another function."""
@@ -186,10 +188,7 @@ class Body:
         if isinstance(step, KernelStep):
             self._kernel(number, step.kernel, step.bind)
         elif isinstance(step, LoopStep):
-            nest = expand_nest(step.nest)
-            function = print_nest(nest, self._aliased(nest.operands, step.bind))
-            call = self._call(number, function, step.bind, dict(nest.sizes), {})
-            self._line(call)
+            self._written(number, expand_nest(step.nest), step.bind)
         elif isinstance(step, CopyStep):
             self._copy(number, step.source, self.places.pointer(step.target), step.target)
         elif isinstance(step, RoutineStep):
@@ -203,6 +202,21 @@ class Body:
             self._line(f"if (*{condition}) {{ {self.counters[-1]}++; break; }}")
         elif not isinstance(step, (ViewStep, ReshapeViewStep)):
             raise TypeError(f"not a step: {step!r}")
+
+    def _written(self, number: int, nest: Nest, bind: dict[str, int]) -> None:
+        """Call a nest written by an op: one for unit strides where they are, else the general."""
+        aliased = self._aliased(nest.operands, bind)
+        unit = unit_nest(nest, nest.operands)
+        calls = []
+        if unit is not None:
+            keys = tuple(o.key for o in nest.operands if o.ndim)
+            condition = self._condition(Variant(unit, unit=keys), bind)
+            call = self._call(number, print_nest(unit, aliased), bind, dict(unit.sizes), {})
+            calls.append((condition, [call]))
+        if unit is None or calls[0][0]:
+            call = self._call(number, print_nest(nest, aliased), bind, dict(nest.sizes), {})
+            calls.append(("", [call]))
+        self._choose(calls)
 
     def _aliased(self, operands: Sequence[Operand], bind: dict[str, int]) -> frozenset[str]:
         """Operands that share memory with another one, if any of the two is written."""

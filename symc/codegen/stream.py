@@ -29,6 +29,8 @@ def streams(placer: Placer) -> bool:
     (stage,) = placer.kernel.stages
     axis = placer.outer[0].key
     one = placer.ctx.integer(1)
+    if all(s.value.kind == "load" for s in stage.stores):
+        return False  # the C library copies faster
     return bool(stage.stores) and all(
         placer.stride(s.operand, s.index, axis) is one and placer.is_linear(s) for s in stage.stores
     )
