@@ -23,7 +23,7 @@ from ..errors import (
 )
 from ..graph.node import Apply, Constant, Variable
 from ..graph.trace import user_line
-from .type import TensorType
+from .type import TensorType, is_masked
 from .variable import TensorConstant
 
 __all__ = [
@@ -128,7 +128,7 @@ def _cached_scalar(array: Any, dtype: str) -> TensorConstant:
 def _numeric_array(x: Any, dtype: Any) -> Any:
     if is_number(x) and dtype is None:
         return np.asarray(x, dtype=python_scalar_dtype(x))
-    if isinstance(x, np.ma.MaskedArray):
+    if is_masked(x):
         raise AsTensorError(_not_numeric(x, "the mask would be lost; fill it: x.filled(value)"))
     try:
         array = np.asarray(x)

@@ -7,6 +7,7 @@ not part of the type. They may be declared for a *variable* (`symc.array.lengths
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -35,6 +36,12 @@ _NUMPY_NAMES = {
     (True, False): "row",
     (False, False): "matrix",
 }
+
+
+def is_masked(data: Any) -> bool:
+    """Whether `data` is a masked array; does not import what nobody has used."""
+    module = sys.modules.get("numpy.ma")
+    return module is not None and isinstance(data, module.MaskedArray)
 
 
 class TensorType(Type):
@@ -211,7 +218,7 @@ class TensorType(Type):
                     hint="to put an expression in its place, use givens",
                 )
             )
-        if isinstance(data, np.ma.MaskedArray):
+        if is_masked(data):
             raise TypeError(
                 self._refusal(data, "its mask would be lost", hint="fill it first: x.filled(value)")
             )

@@ -405,8 +405,11 @@ def _find_canonical_forms() -> None:
             continue
         pattern.form_sought = True
         (form,) = _optimize([pattern.left], None, _CANONICAL).outputs
+        if form is pattern.left or form.owner is None:
+            continue
         leaves = {v for v in ancestors([form]) if v.owner is None}
-        if form is not pattern.left and form.owner is not None and leaves >= pattern.needed:
+        made, right = _optimize([form, pattern.right], None, _CANONICAL).outputs
+        if made is not right and leaves >= pattern.needed:  # else another rule does it already
             pattern.forms.append(form)
 
 

@@ -250,3 +250,12 @@ def test_quotients_within_quotients_of_products() -> None:
         got = evaluate(new, [x, y, z], [0.5, 2.0, 3.0])
         np.testing.assert_allclose(got, 2 * np.sin(0.5) / (3 * 2))
         assert root(rewritten(exp(x) / log(y))) == "true_div"
+
+
+def test_a_pattern_may_say_what_an_earlier_rule_does_already() -> None:
+    """Its canonical form is its own right side, which it does not replace by itself."""
+    x = dvector("x")
+    early, late = {"name": "early"}, {"name": "late", "phase": "stable"}
+    with toy_rules((shifted_log, early), (shifted_log, late)):
+        assert root(rewritten(log(1 + x))) == "log1p"
+        assert root(rewritten(log1p(x))) == "log1p"
