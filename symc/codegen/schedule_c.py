@@ -46,6 +46,8 @@ MAX_CHUNKS = 64
 MIN_CHUNK = 16_384
 SIDE = 32
 """Rows and columns of a block where one operand is walked along columns, another along rows."""
+NARROW = 8
+"""Blocks with fewer columns than this are walked along the other axis."""
 DEAR = 25
 """Cost from which no strided variants are made: what is not contiguous is packed instead."""
 
@@ -256,7 +258,14 @@ def elementwise(placer: Placer, target: Target) -> ir.Nest:
         inside: list[ir.Stmt] = []
         stop = loops.names.let(inside, minimum(b + ctx.integer(SIDE), last.extent))
         inside += loops.rows(before, low, high, lambda point: row(point, b, stop))
-        return [ir.For(block, zero, last.extent, tuple(inside), step=SIDE)]
+        blocks: list[ir.Stmt] = [ir.For(block, zero, last.extent, tuple(inside), step=SIDE)]
+        if len(before) > 1 or placer.strided:
+            return blocks
+        r, i = loops.names.index("r")
+        point = {before[0].key: i, last.key: j}
+        column = ir.For(r, low, high, tuple(all_stages(point)), loops.kind)
+        columns = ir.For(key, zero, last.extent, (column,))
+        return [ir.If(last.extent < ctx.integer(NARROW), (columns,), tuple(blocks))]
 
     rows = product(ctx, [a.extent for a in before])
     if placer.strided or placer.turned(before[-1].key, last.key):
