@@ -16,6 +16,7 @@ from .array.constructors import vector
 from .compile.function import function
 from .compile.mode import Mode
 from .config import config
+from .errors import CacheError, CompilerMissing
 from .ops.math import exp
 from .runtime import native
 
@@ -55,13 +56,18 @@ def _extension() -> Iterator[Finding]:
 
 
 def _compiler() -> Iterator[Finding]:
-    found = runtime.compiler()
-    if found is not None:
+    try:
+        found = runtime.find_compiler()
+    except CompilerMissing:
+        cure = "install gcc or clang (Debian: apt-get install gcc), or set "
+        cure += "SYMC_FLAGS=cc=/path/to/cc"
+        yield Finding("C compiler", MISSING, "no working compiler was found", cure)
+    except CacheError as problem:
+        cure = "make room, or set SYMC_FLAGS=base_compiledir=/another/directory"
+        yield Finding("C compiler", MISSING, str(problem).partition("\n")[0], cure)
+    else:
         yield Finding("C compiler", OK, f"{found.path} ({found.version})")
         yield Finding("vector unit", OK, f"{vector_unit(_cpu_flags())}; own vector mathematics")
-        return
-    cure = "install gcc or clang (Debian: apt-get install gcc), or set SYMC_FLAGS=cc=/path/to/cc"
-    yield Finding("C compiler", MISSING, "no working compiler was found", cure)
 
 
 def _cpu_flags() -> frozenset[str]:

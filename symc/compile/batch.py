@@ -11,8 +11,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import CompileError
 from ..lazy import LazyModule
 from ..runtime import compile_library
 
@@ -61,13 +63,26 @@ def _compile(variants: list[tuple[NativeVariant, Ready]], level: str | None) -> 
     headers: dict[str, Any] = {}
     for source in sources:
         headers.update(source.headers)
-    path = compile_library(
-        {unit.name: unit.text for unit in units},
-        headers=headers,
-        levels={unit.name: unit.level for unit in units},
-    )
-    for (variant, ready), prefix, source in zip(variants, prefixes, sources, strict=True):
-        variant.load(path, prefix, source)
+
+    def library() -> Path:
+        return compile_library(
+            {unit.name: unit.text for unit in units},
+            headers=headers,
+            levels={unit.name: unit.level for unit in units},
+        )
+
+    def load(path: Path) -> None:
+        for (variant, _), prefix, source in zip(variants, prefixes, sources, strict=True):
+            variant.load(path, prefix, source)
+
+    path = library()
+    try:
+        load(path)
+    except CompileError:
+        if path.exists():
+            raise
+        load(library())  # another process has cleared the cache in between
+    for variant, ready in variants:
         ready(variant)
 
 

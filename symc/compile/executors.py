@@ -22,9 +22,10 @@ from ..graph.node import Variable
 from ..graph.text import DebugprintInfo
 from ..graph.trace import user_line
 from ..lower.facts import Facts
+from ..rewrite.branches import lazy_branches
 from ..rewrite.engine import optimize
 from ..rewrite.report import Optimized
-from ..runtime import native_available, notice_once, trim_memory, updating
+from ..runtime import native_problem, notice_once, trim_memory, updating
 from .batch import compile_variant, not_batched
 from .collect import Closed
 from .expand import expanded
@@ -92,7 +93,7 @@ class Executor:
 
     def optimize(self, facts: Facts | None) -> Optimized:
         """Rewrite the graph."""
-        return optimize(self.roots, facts, self.mode.selection)
+        return optimize(lazy_branches(self.roots), facts, self.mode.selection)
 
     @property
     def fgraph(self) -> Graph:
@@ -292,10 +293,11 @@ def make_executor(maker: Any) -> Executor:
     )
     if maker.mode.executor == "numpy":
         return NumpyExecutor(task)
-    if not native_available():
+    problem = native_problem()
+    if problem:
         notice_once(
-            "no compiled code on this machine (no C compiler, or the extension is not "
-            "built); functions run on NumPy, more slowly. `symc doctor` says what is missing."
+            "no compiled code on this machine; functions run on NumPy, more slowly: "
+            f"{_briefly(problem)}. `symc doctor` says what is missing."
         )
         return NumpyExecutor(task)
     try:
@@ -309,5 +311,12 @@ def _notice_failure(error: CompileError | CacheError) -> None:
     """Say that compiling failed, or raise the error where the user wants to see it."""
     if config.on_opt_error == "raise":
         raise error
-    first = str(error).splitlines()[0]
-    notice_once(f"compiling failed, functions run on NumPy, more slowly: {first}")
+    notice_once(f"compiling failed, functions run on NumPy, more slowly: {_briefly(str(error))}")
+
+
+def _briefly(message: str) -> str:
+    """What went wrong and what was found, in one line."""
+    first, *others = message.splitlines()
+    label = "  got: "
+    found = [line.removeprefix(label) for line in others if line.startswith(label)]
+    return ": ".join([first, *found])

@@ -26,7 +26,7 @@ from .machine import (
     trim_memory,
 )
 from .notice import notice_once
-from .program import native_available, native_program
+from .program import native_available, native_problem, native_program
 from .store import Entry, digest_of
 from .toolchain import CompilerInfo, compiler, find_compiler
 from .value import Container, PythonContainer, pinned, updating
@@ -52,6 +52,7 @@ __all__ = [
     "load_library",
     "memory_info",
     "native_available",
+    "native_problem",
     "native_program",
     "notice_once",
     "pinned",

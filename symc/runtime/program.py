@@ -39,13 +39,13 @@ from pathlib import Path
 from typing import Any
 
 from ..config import config
-from ..errors import CompileError, user_message
+from ..errors import CacheError, CompileError, CompilerMissing, user_message
 from . import native
 from .build import load_library
 from .machine import set_num_threads
-from .toolchain import compiler
+from .toolchain import find_compiler
 
-__all__ = ["native_available", "native_program"]
+__all__ = ["native_available", "native_problem", "native_program"]
 
 
 def native_available() -> bool:
@@ -53,7 +53,18 @@ def native_available() -> bool:
 
     The first call of a process looks for the compiler.
     """
-    return native.callpath is not None and compiler() is not None
+    return not native_problem()
+
+
+def native_problem() -> str:
+    """Why programs can't be compiled or called here; empty where they can."""
+    if native.callpath is None:
+        return native.problem
+    try:
+        find_compiler()
+    except (CompilerMissing, CacheError) as problem:
+        return str(problem)
+    return ""
 
 
 def native_program(path: Path, prefix: str = "symc", **description: Any) -> Any:

@@ -165,7 +165,16 @@ def _examine(name: str, extra: str) -> CompilerInfo:
     )
     known = store.load(key, ".blob")
     if known is None:
-        facts = _probe(name, path, extra.split())
+        try:
+            facts = _probe(name, path, extra.split())
+        except OSError as problem:
+            raise CacheError(
+                user_message(
+                    "there is no room on disk to try the C compiler",
+                    got=str(problem),
+                    hint="make room, or name another directory by the flag base_compiledir",
+                )
+            ) from problem
         with contextlib.suppress(CacheError):  # the next process probes again
             store.publish(key, ".blob", json.dumps(facts, sort_keys=True).encode())
     else:

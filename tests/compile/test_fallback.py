@@ -109,6 +109,34 @@ def test_when_compiling_fails(kind: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @needs_compiler
 @pytest.mark.usefixtures("_fresh_notice")
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_library_that_is_cleared_before_it_is_loaded(
+    times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_library = batch_module.compile_library
+    made = []
+
+    def cleared(*args: Any, **kwargs: Any) -> Path:
+        path = compile_library(*args, **kwargs)
+        made.append(path)
+        if len(made) <= times:
+            path.unlink()
+        return path
+
+    monkeypatch.setattr(batch_module, "compile_library", cleared)
+    x = T.dvector("x")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        f = function([x], x * 0.4375 + times)
+    expected = NativeExecutor if times == 1 else NumpyExecutor
+    assert isinstance(f.maker.executor, expected)
+    assert len(made) == 2
+    assert len(caught) == times - 1
+    np.testing.assert_array_equal(f([0.0, 1.0]), [times, times + 0.4375])
+
+
+@needs_compiler
+@pytest.mark.usefixtures("_fresh_notice")
 @pytest.mark.parametrize("kind", [CompileError, CacheError])
 def test_when_compiling_fails_for_a_later_call(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = T.dvectors("x", "y")
