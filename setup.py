@@ -105,7 +105,11 @@ setup(
         "cuda": ["pycuda>=2024.1"],
         "docs": ["pydot>=2", *DEMO],
     },
-    packages=find_packages(include=["symc", "symc.*", "symc_cuda", "symc_cuda.*"]),
+    packages=[
+        *find_packages(include=["symc", "symc.*", "symc_cuda", "symc_cuda.*"]),
+        "symc_benchmarks",
+    ],
+    package_dir={"symc_benchmarks": "benchmarks"},
     package_data={"": ["*.h", "*.c", "*/*.h", "*/*.c"]},
     entry_points={"console_scripts": ["symc = symc.cli:main"]},
     ext_modules=extensions(),

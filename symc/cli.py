@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import cache, doctor
+from . import bench, cache, doctor
 from .demo.data import bundled_digits, mnist_digits
 from .demo.train import RECIPES, run
 
@@ -51,11 +51,17 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser("doctor", help="say what was found and what is missing")
     check.set_defaults(run=_doctor)
     cache.add_parser(commands)
+    commands.add_parser(
+        "bench", help="compare the speed with that of other frameworks", add_help=False
+    )
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    arguments = parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["bench"]:  # its options are its own
+        return bench.main(given[1:])
+    arguments = parser().parse_args(given)
     code: int = arguments.run(arguments)
     return code

@@ -1,0 +1,256 @@
+"""`symc bench`: symc and its peers on the same work, side by side.
+
+Every framework runs in a process of its own (``worker.py``), with caches of its own that are empty
+at the start. The rounds are interleaved: in each one every framework works on the case for a
+while, so that a machine that becomes slower does so for all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import report
+from cases import CASES, Case, chosen
+
+HERE = Path(__file__).resolve().parent
+FRAMEWORKS = {
+    "symc": "symc",
+    "numpy": "numpy",
+    "numexpr": "numexpr",
+    "numba": "numba",
+    "jax": "jax",
+    "torch": "torch",
+    "torch-compiled": "torch",
+    "pytensor": "pytensor",
+}
+"""The module that each framework needs."""
+
+
+class Process:
+    """The process of one framework.
+
+    Parameters
+    ----------
+    framework, python : str
+    caches : Path
+        Where it keeps what it compiles.
+    limit : float
+        Seconds after which an answer is not waited for any more.
+    """
+
+    def __init__(self, framework: str, python: str, caches: Path, limit: float) -> None:
+        self.framework, self.limit = framework, limit
+        own = caches / framework
+        flags = f"{os.environ.get('SYMC_FLAGS', '')},base_compiledir={own}".lstrip(",")
+        environment = {
+            **os.environ,
+            "SYMC_FLAGS": flags,
+            "TORCHINDUCTOR_CACHE_DIR": str(own),
+            "PYTENSOR_FLAGS": f"base_compiledir={own}",
+        }
+        if framework == "symc":
+            environment["PYTHONPATH"] = os.pathsep.join(map(str, _import_path()))
+        self.process = subprocess.Popen(
+            [python, str(HERE / "worker.py"), framework],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request and wait for the answer; a dead or slow process answers ``failed``."""
+        if self.process.poll() is not None:
+            return {"failed": "its process has ended"}
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            print(json.dumps(request), file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            return {"failed": "its process has ended"}
+        if not select.select([self.process.stdout], [], [], self.limit)[0]:
+            self.close()
+            return {"failed": f"no answer within {self.limit:.0f} s"}
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"failed": "its process has ended"}
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+
+
+def _import_path() -> list[str]:
+    """Where symc is imported from, for a process that another directory is current in."""
+    spec = importlib.util.find_spec("symc")
+    root = [] if spec is None or spec.origin is None else [str(Path(spec.origin).parents[1])]
+    given = os.environ.get("PYTHONPATH", "")
+    return [*root, *(p for p in given.split(os.pathsep) if p)]
+
+
+def installed(python: str, names: list[str]) -> list[str]:
+    """Those of the frameworks that an interpreter has."""
+    wanted = sorted({FRAMEWORKS[n] for n in names})
+    code = (
+        "import importlib.util, json, sys\n"
+        "print(json.dumps([n for n in sys.argv[1:] if importlib.util.find_spec(n)]))"
+    )
+    done = subprocess.run(
+        [python, "-c", code, *wanted], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    return [n for n in names if FRAMEWORKS[n] in found]
+
+
+class Bench:
+    """One run.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    caches : Path
+    """
+
+    def __init__(self, options: argparse.Namespace, caches: Path) -> None:
+        self.options, self.caches = options, caches
+        names = options.framework or list(FRAMEWORKS)
+        peers = [n for n in names if n != "symc"]
+        self.names = [n for n in names if n == "symc"] + installed(options.peers, peers)
+        self.processes = {n: self._start(n) for n in self.names}
+
+    def _start(self, name: str) -> Process:
+        python = sys.executable if name == "symc" else self.options.peers
+        return Process(name, python, self.caches, self.options.limit)
+
+    def run(self, cases: list[Case]) -> dict[str, Any]:
+        """Measure; returns what is written as JSON."""
+        result: dict[str, Any] = {"time": time.strftime("%Y-%m-%d %H:%M"), "cases": {}}
+        source = "numpy" if "numpy" in self.processes else None
+        result["ceilings"] = self.processes[source].ask(do="ceilings") if source else {}
+        for case in cases:
+            print(f"{case.name} ...", end=" ", flush=True, file=sys.stderr)
+            result["cases"][case.name] = self._case(case)
+            print("done", file=sys.stderr)
+        for process in self.processes.values():
+            process.close()
+        return result
+
+    def _case(self, case: Case) -> dict[str, Any]:
+        rows: dict[str, Any] = {}
+        for name in self.names:
+            rows[name] = row = self._first(case, name)
+            if "failed" not in row and row.pop("error", 0.0) > case.tolerance:
+                row["failed"] = "its result is wrong"
+        live = [n for n, row in rows.items() if not row.keys() & {"failed", "missing"}]
+        times: dict[str, list[float]] = {n: [] for n in live}
+        for _ in range(self.options.rounds):
+            for name in live:
+                answer = self.processes[name].ask(
+                    do="time", case=case.name, seconds=self.options.seconds
+                )
+                if "failed" in answer:
+                    rows[name].update(answer)
+                else:
+                    times[name].append(answer["median"])
+        for name in live:
+            self.processes[name].ask(do="drop", case=case.name)
+            if "failed" not in rows[name]:
+                middle = median(times[name])
+                spread = (max(times[name]) - min(times[name])) / middle
+                rows[name].update(median=middle, spread=spread, least=min(times[name]))
+        return {"rows": {n: r for n, r in rows.items() if "missing" not in r}}
+
+    def _first(self, case: Case, name: str) -> dict[str, Any]:
+        """First calls: cold, then with what the cold one has left in the caches."""
+        if self.processes[name].process.poll() is not None:
+            self.processes[name] = self._start(name)
+        fresh = case.first is not None or self.options.cached
+        cold: dict[str, Any] | None = None
+        if case.first is not None:
+            cold = self._in_fresh_process(case, name)
+        row = self.processes[name].ask(do="make", case=case.name)
+        if row.keys() & {"failed", "missing"}:
+            return row
+        if cold is not None and "first" in cold:
+            row["first"] = cold["first"]
+        if fresh:
+            row["cached"] = self._in_fresh_process(case, name).get("first")
+        return row
+
+    def _in_fresh_process(self, case: Case, name: str) -> dict[str, Any]:
+        process = self._start(name)
+        answer = process.ask(do="make", case=case.name)
+        process.close()
+        return answer
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command's options."""
+    top = argparse.ArgumentParser(prog="symc bench", description=__doc__)
+    top.add_argument("--list", action="store_true", help="say which cases there are")
+    top.add_argument("--case", action="append", default=[], metavar="NAME", help="name or pattern")
+    top.add_argument("--framework", action="append", choices=list(FRAMEWORKS), help="default: all")
+    top.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default: 5)")
+    top.add_argument("--seconds", type=float, default=0.2, help="per round and framework")
+    top.add_argument("--limit", type=float, default=300.0, help="seconds to wait for an answer")
+    top.add_argument(
+        "--peers",
+        default=os.environ.get("SYMC_BENCH_PEERS", sys.executable),
+        metavar="PYTHON",
+        help="interpreter that has the peers (default: this one, or SYMC_BENCH_PEERS)",
+    )
+    top.add_argument(
+        "--cached", action="store_true", help="measure first calls from the cache for every case"
+    )
+    top.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    top.add_argument("--plot", type=Path, metavar="PNG", help="draw the ratios")
+    top.add_argument("--write-docs", type=Path, metavar="FILE", help="write the page of results")
+    top.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="fail if symc became slower than in FILE"
+    )
+    return top
+
+
+def main() -> int:
+    """Run the command; returns the exit code."""
+    options = parser().parse_args()
+    try:
+        cases = chosen(options.case)
+        baseline = json.loads(options.baseline.read_text()) if options.baseline else None
+    except (ValueError, OSError) as error:
+        print(f"symc bench: {error}", file=sys.stderr)
+        return 2
+    if options.list:
+        for case in CASES:
+            print(f"{case.name:20} {case.title}")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="symc-bench-") as caches:
+        result = Bench(options, Path(caches)).run(cases)
+    report.show(result)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.write_docs:
+        options.write_docs.write_text(report.page(result))
+    if options.plot:
+        report.plot(result, options.plot)
+    if baseline is not None:
+        worse = report.regressions(result, baseline)
+        print("\n".join(worse) or "no case became slower than in the baseline")
+        return 1 if worse else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The cases in JAX, jitted; steps of training give their parameters' memory back (donated)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from cases import RATE, chain
+
+PLAIN: dict[str, Callable[..., Any]] = {
+    "small": lambda v: v * 2 + 1,
+    "square": lambda a, b: a**2 + b**2 + 2 * a * b,
+    "functions": lambda a, b, c: jnp.tanh(jnp.exp(-a * a) * jnp.sin(b) + 1 / (1 + jnp.exp(-c))),
+    "add": lambda a, b: a + b,
+    "sum": lambda x: x.sum(),
+    "softmax": lambda x: jax.nn.softmax(x, 1),
+    "var": lambda x: x.var(0),
+    "logsumexp": lambda x: jax.scipy.special.logsumexp(x, 1),
+}
+
+
+def _loss(parameters: Any, x: Any, y: Any) -> Any:
+    *hidden, w, b = parameters
+    if hidden:
+        x = jnp.tanh(x @ hidden[0] + hidden[1])
+    logs = jax.nn.log_softmax(x @ w + b)
+    return -jnp.mean(jnp.take_along_axis(logs, y[:, None], 1))
+
+
+def _training(operands: list[Any]) -> Callable[[], Any]:
+    def step(parameters: Any, x: Any, y: Any) -> Any:
+        loss, slopes = jax.value_and_grad(_loss)(parameters, x, y)
+        return loss, [p - RATE * g for p, g in zip(parameters, slopes, strict=True)]
+
+    jitted = jax.jit(step, donate_argnums=0)
+    x, y, *state = operands
+
+    def run() -> Any:
+        nonlocal state
+        loss, state = jitted(state, x, y)
+        jax.block_until_ready(state)
+        return loss.block_until_ready()
+
+    return run
+
+
+def _log_posterior(x: Any, y: Any) -> Callable[[Any], Any]:
+    def value(t: Any) -> Any:
+        w, mean, scale = t[:10], t[10], t[11]
+        z = x @ w
+        fit = jnp.sum(y * z - jax.nn.softplus(z))
+        prior = -0.5 * jnp.sum(((w - mean) / jnp.exp(scale)) ** 2) - 10 * scale
+        return fit + prior - 0.5 * mean * mean - 0.5 * scale * scale
+
+    return value
+
+
+def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
+    """A function of no arguments that does the work once."""
+    double = any(a.dtype == np.float64 for a in operands)
+    jax.config.update("jax_enable_x64", double)
+    placed = [jnp.asarray(a) for a in operands]
+    if case.name in ("logistic", "mlp"):
+        return _training(placed)
+    if case.name == "hierarchical":
+        function = jax.jit(jax.value_and_grad(_log_posterior(*placed[:2])))
+        return lambda: jax.block_until_ready(function(placed[2]))
+    if case.name == "chain":
+        function = jax.jit(jax.value_and_grad(lambda x: chain(x, jnp.sin, jnp.tanh).sum()))
+        return lambda: jax.block_until_ready(function(*placed))
+    plain = PLAIN.get(case.name.split("_")[0])
+    if plain is None:
+        return None
+    compiled = jax.jit(plain)
+    return lambda: compiled(*placed).block_until_ready()

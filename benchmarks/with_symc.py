@@ -1,0 +1,75 @@
+"""The cases in symc."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import symc
+import symc.tensor as T
+from cases import RATE, chain
+from symc import function, shared
+
+KINDS = {
+    ("float64", 1): T.dvector,
+    ("float32", 1): T.fvector,
+    ("float32", 2): T.fmatrix,
+    ("float64", 2): T.dmatrix,
+}
+
+PLAIN: dict[str, Callable[..., Any]] = {
+    "small": lambda v: v * 2 + 1,
+    "square": lambda a, b: a**2 + b**2 + 2 * a * b,
+    "functions": lambda a, b, c: T.tanh(T.exp(-a * a) * T.sin(b) + 1 / (1 + T.exp(-c))),
+    "add": lambda a, b: a + b,
+    "sum": lambda x: x.sum(),
+    "softmax": lambda x: symc.softmax(x, axis=1),
+    "var": lambda x: x.var(axis=0),
+    "logsumexp": lambda x: T.logsumexp(x, axis=1),
+}
+
+
+def _training(operands: list[Any]) -> Callable[[], Any]:
+    x, y, *values = operands
+    images, labels = T.fmatrix("images"), T.lvector("labels")
+    parameters = [shared(v) for v in values]
+    *hidden, w, b = parameters
+    seen = T.tanh(T.dot(images, hidden[0]) + hidden[1]) if hidden else images
+    logs = T.log(T.nnet.softmax(T.dot(seen, w) + b))
+    loss = -T.mean(logs[T.arange(labels.shape[0]), labels])
+    slopes = symc.grad(loss, parameters)
+    updates = [(p, p - RATE * g) for p, g in zip(parameters, slopes, strict=True)]
+    step = function([images, labels], loss, updates=updates)
+    return lambda: step(x, y)
+
+
+def _log_posterior(operands: list[Any]) -> Callable[[], Any]:
+    x, y, point = operands
+    t = T.dvector("t")
+    w, mean, scale = t[:10], t[10], t[11]
+    z = T.dot(x, w)
+    value = T.sum(y * z - T.nnet.softplus(z)) - 0.5 * T.sum(((w - mean) / T.exp(scale)) ** 2)
+    value = value - 10 * scale - 0.5 * mean * mean - 0.5 * scale * scale
+    compiled = function([t], [value, symc.grad(value, t)])
+    return lambda: compiled(point)
+
+
+def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
+    """A function of no arguments that does the work once."""
+    if case.name in ("logistic", "mlp"):
+        return _training(operands)
+    if case.name == "hierarchical":
+        return _log_posterior(operands)
+    variables = [KINDS[str(a.dtype), a.ndim]() for a in operands]
+    if case.name == "chain":
+        total = chain(variables[0], T.sin, T.tanh).sum()
+        compiled = function(variables, [total, symc.grad(total, variables[0])])
+    else:
+        compiled = function(variables, PLAIN[case.name.split("_")[0]](*variables))
+    if len(operands) == 1:
+        (x,) = operands
+        return lambda: compiled(x)
+    if len(operands) == 2:
+        x, y = operands
+        return lambda: compiled(x, y)
+    return lambda: compiled(*operands)
