@@ -176,6 +176,7 @@ from ..ops.join import (
     stacklists,
     vertical_stack,
 )
+from ..ops.logsumexp import logsumexp
 from ..ops.math import (
     abs_,
     add,
