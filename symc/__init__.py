@@ -6,7 +6,7 @@ Expressions are written with `symc.tensor`, differentiated with `grad`, and comp
 
 
 
-from symc import errors, gradient, tensor
+from symc import errors, gradient, ifelse, tensor
 from symc.compile.batch import batch
 from symc.compile.function import Function, explain, function
 from symc.compile.inputs import In, Out, SymbolicInput, SymbolicOutput
@@ -33,6 +33,7 @@ from symc.graph.op import Op
 from symc.graph.special import Generic, generic
 from symc.graph.text import debugprint
 from symc.ops.dot import dot
+from symc.ops.logsumexp import logsumexp
 from symc.ops.softmax import log_softmax, softmax
 from symc.rewrite.rule import rule
 from symc.scan_module import foldl, foldr, map, reduce, scan, scan_checkpoints

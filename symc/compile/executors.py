@@ -22,6 +22,7 @@ from ..graph.node import Variable
 from ..graph.text import DebugprintInfo
 from ..graph.trace import user_line
 from ..lower.facts import Facts
+from ..rewrite.branches import lazy_branches
 from ..rewrite.engine import optimize
 from ..rewrite.report import Optimized
 from ..runtime import native_problem, notice_once, trim_memory, updating
@@ -92,7 +93,7 @@ class Executor:
 
     def optimize(self, facts: Facts | None) -> Optimized:
         """Rewrite the graph."""
-        return optimize(self.roots, facts, self.mode.selection)
+        return optimize(lazy_branches(self.roots), facts, self.mode.selection)
 
     @property
     def fgraph(self) -> Graph:

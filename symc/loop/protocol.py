@@ -29,6 +29,8 @@ takes the first that does not answer None:
 ``repeat(node) -> RepeatSpec``
     A loop over an inner graph. Its ``shape`` says with ``ctx.bind_shape`` and ``ctx.bind_value``
     what the inner variables are, and asks for the others with ``ctx.inner_shape``.
+``branches(node) -> BranchSpec``
+    One of two inner graphs. Its ``shape`` tells ``ctx.bind_shape`` when a variable is there.
 nothing
     ``perform`` runs as a Python step.
 
@@ -205,6 +207,38 @@ class RepeatSpec:
     done: int | None = None
 
 
+@dataclass(frozen=True)
+class BranchSpec:
+    """Two inner graphs, of which the condition, operand 0, chooses one.
+
+    Attributes
+    ----------
+    inputs : tuple of Variable
+        Inner inputs of both; input i is operand i + 1.
+    branches : tuple of two tuples of Variable
+        What is computed if the condition is true, and if it is not.
+    """
+
+    inputs: tuple[Any, ...]
+    branches: tuple[tuple[Any, ...], tuple[Any, ...]]
+    count: int = 0
+
+    @property
+    def outputs(self) -> tuple[Any, ...]:
+        """The outputs of both inner graphs."""
+        return (*self.branches[0], *self.branches[1])
+
+
+def inner_spec(node: Any) -> RepeatSpec | BranchSpec | None:
+    """How the inner graph of a node runs, if it has one that runs natively."""
+    for name in ("repeat", "branches"):
+        method = getattr(node.op, name, None)
+        if method is not None:
+            spec: RepeatSpec | BranchSpec = method(node)
+            return spec
+    return None
+
+
 class SizeContext(Protocol):
     """What ``shape`` and ``view`` may ask for."""
 
@@ -240,14 +274,21 @@ class SizeContext(Protocol):
     def shape(self, i: int) -> tuple[Any, ...]:
         """Sizes of operand `i`."""
 
-    def bind_shape(self, variable: Any, shape: Sequence[Any]) -> None:
-        """Say what the lengths of an inner variable are."""
+    def bind_shape(self, variable: Any, shape: Sequence[Any], taken: Any = None) -> None:
+        """Say what the lengths of an inner variable are.
+
+        `taken` is a boolean size expression: whether anything that depends on the variable is
+        computed at all.
+        """
 
     def bind_value(self, variable: Any, i: int) -> None:
         """Say that an inner variable has the value of operand `i`."""
 
     def inner_shape(self, variable: Any) -> tuple[Any, ...]:
         """Sizes of a variable of the inner graph."""
+
+    def outside(self, size: Any) -> bool:
+        """Whether a size can be had without computing anything of the inner graph."""
 
 
 class Reader(Protocol):

@@ -82,6 +82,7 @@ class Facts:
         self.oracle = oracle
         self._given = set(inputs)
         self._inner: set[Variable] = set()
+        self._taken: dict[Variable, Expr] = {}
         self._numbers: dict[Hashable, int] = {}
         self._sources: list[tuple[Variable, tuple[int, ...]]] = []
         self._shapes: dict[Variable, Shape | None] = {}
@@ -175,10 +176,24 @@ class Facts:
         self._values[variable, ()] = size
         self._shapes[variable] = ()
 
-    def bind_shape(self, variable: Variable, shape: Shape) -> None:
-        """Let a variable of an inner graph, which gets values while it runs, have these lengths."""
+    def bind_shape(
+        self, variable: Variable, shape: Shape, taken: Expr | None = None
+    ) -> None:
+        """Let a variable of an inner graph, which gets values while it runs, have these lengths.
+
+        `taken` is the condition under which what depends on the variable is computed.
+        """
         self._shapes[variable] = shape
         self._inner.add(variable)
+        if taken is not None:
+            self._taken[variable] = taken
+
+    def taken(self, node: Apply) -> Expr | None:
+        """The condition under which a node of an inner graph is computed; None: always."""
+        for variable in node.inputs if self._taken else ():
+            if variable in self._taken:
+                return self._taken[variable]
+        return None
 
     def unknown(self, variable: Variable, axis: int) -> Expr:
         """The leaf for a length that only the computation of `variable` tells."""
@@ -262,6 +277,9 @@ class Facts:
             raise Missing(missing)
         self.dynamic.pop(node, None)
         self.requirements.pop(node, None)
+        taken = self.taken(node)
+        if taken is not None:
+            self._taken.update(dict.fromkeys(node.outputs, taken))
         for out, dims in zip(node.outputs, self._node_shapes(node), strict=True):
             pattern = getattr(out.type, "broadcastable", None)
             if out in self._given:
@@ -423,9 +441,7 @@ class Facts:
         if a.is_const and b.is_const:
             raise self._mismatch(int(a.value), int(b.value), node)
         if not (self.early(a) and self.early(b)):
-            if node is not None:
-                self.dynamic.setdefault(node, []).append((a, b))
-            return self.canonical(switch(eq(a, 1), b, a))
+            return self._at_run_time(a, b, node)
         if self.oracle is None:
             self.assume(a, b, node)
             return self.canonical(a)
@@ -437,9 +453,16 @@ class Facts:
             return self.canonical(b)
         elif n == 1:
             self.assume(b, self.ctx.integer(1), node)
+        elif node is not None and self.taken(node) is not None:
+            return self._at_run_time(a, b, node)
         else:
             raise self._mismatch(m, n, node)
         return self.canonical(a)
+
+    def _at_run_time(self, a: Expr, b: Expr, node: Apply | None) -> Expr:
+        if node is not None:
+            self.dynamic.setdefault(node, []).append((a, b))
+        return self.canonical(switch(eq(a, 1), b, a))
 
     def _mismatch(self, m: int, n: int, node: Apply | None) -> ShapeError:
         what = "operands" if node is None else f"operands of {node.op}"

@@ -27,9 +27,10 @@ from ..loop.program import (
     Program,
     Step,
 )
-from ..loop.protocol import RepeatSpec
+from ..loop.protocol import BranchSpec, RepeatSpec, inner_spec
 from ..scalar.expr import Context, Expr, leaves
-from ..scalar.logic import and_, eq, gt, or_
+from ..scalar.logic import and_, eq, gt, invert, or_
+from .branch import add_branches
 from .define import Definer, Value
 from .facts import Facts
 from .fuse import Fuser
@@ -134,7 +135,7 @@ class _Lowering:
         """
         twin = copy.copy(self)
         twin.items, twin.starts, twin.results = [], {}, {}
-        twin.inside = self.inside.union(variables)
+        twin.inside = frozenset(variables)
         return twin
 
     # ---- buffers
@@ -253,10 +254,11 @@ class _Lowering:
             if value.form == "opaque":
                 self.planner.add(node)
                 plan = self.planner.plans[value]
-                if plan.kind == "repeat":
+                if plan.kind in ("repeat", "branch"):
+                    self.sizes(self.facts.value(node.inputs[plan.detail.count]))
                     stack.append(iter(self._define_inner(plan.detail)))
 
-    def _define_inner(self, spec: RepeatSpec) -> list[Apply]:
+    def _define_inner(self, spec: RepeatSpec | BranchSpec) -> list[Apply]:
         """Make the values of the inputs of an inner graph; returns its nodes."""
         order = toposort(list(spec.outputs), list(spec.inputs))
         for variable in (*spec.inputs, *(v for n in order for v in (*n.inputs, *n.outputs))):
@@ -312,8 +314,11 @@ class _Lowering:
         if not self.sizes.late:
             return []
         found = [self.sizes.late[n] for n in leaves(sizes, "size") if n in self.sizes.late]
-        foreign = self.inner - self.inside
-        return [self._element(v, index) for v, index in found if v not in foreign]
+        return [self._element(v, index) for v, index in found if self._is_own(v)]
+
+    def _is_own(self, variable: Variable) -> bool:
+        """Whether a variable belongs to the graph that is lowered here, not to another level."""
+        return variable in self.inside if self.inside else variable not in self.inner
 
     def _element(self, variable: Variable, index: tuple[int, ...]) -> Value:
         if not index:
@@ -358,14 +363,14 @@ class _Lowering:
         if plan is not None and plan.kind == "view":
             axes, offset = plan.detail
             exprs += [*(step for _, step in axes), *offset]
-        if plan is not None and plan.kind == "repeat":
-            exprs += self._sizes_of_loop(plan)
+        if plan is not None and plan.kind in ("repeat", "branch"):
+            exprs += self._sizes_inside(plan)
         for node in value.origin:
             exprs += [self.sizes.condition(r.condition) for r in self._requirements(node)]
         return exprs
 
-    def _sizes_of_loop(self, plan: Plan) -> list[Expr]:
-        """The sizes in a loop, so that what they are about is computed before it."""
+    def _sizes_inside(self, plan: Plan) -> list[Expr]:
+        """The sizes in a loop or branch, so that what they are about is computed before it."""
         assert plan.node is not None
         exprs = [self.sizes(self.facts.value(plan.node.inputs[plan.detail.count]))]
         stack = [plan.detail]
@@ -374,10 +379,10 @@ class _Lowering:
             for node in toposort(list(spec.outputs), list(spec.inputs)):
                 exprs += [self.sizes.condition(r.condition) for r in self._requirements(node)]
                 exprs += [n for v in node.outputs for n in self.sizes.shape(v)]
-                repeat = getattr(node.op, "repeat", None)
-                if repeat is not None:
-                    exprs.append(self.sizes(self.facts.value(node.inputs[0])))
-                    stack.append(repeat(node))
+                deeper = inner_spec(node)
+                if deeper is not None:
+                    exprs.append(self.sizes(self.facts.value(node.inputs[deeper.count])))
+                    stack.append(deeper)
         return exprs
 
     def _requirements(self, node: Apply) -> Sequence[Any]:
@@ -490,6 +495,8 @@ class _Lowering:
             self.starts[outs[out]] = ids[operand]
         if plan.kind == "repeat":
             item = add_loop(self, plan, ids, outs)
+        elif plan.kind == "branch":
+            item = add_branches(self, plan, ids, outs)
         else:
             item = self.add(
                 step_of(self.program.buffers, plan, ids, outs), plan.outputs, number
@@ -579,13 +586,13 @@ class _Lowering:
         spec = value.spec
         if spec is None or spec.identity is not None:
             return
-        kept = [value.domain[d] for d in value.kept_axes]
         conditions = [gt(value.domain[d], 0) for d in spec.axes]
         filled = conditions[0] if len(conditions) == 1 else and_(*conditions)
-        for n in kept:
-            filled = or_(filled, eq(n, 0))
         if filled.is_const and bool(filled.value):
             return
+        taken = None if value.node is None else self.facts.taken(value.node)
+        if taken is not None:
+            filled = or_(invert(self.sizes.condition(taken)), filled)
         what = f"zero-size array to reduction operation {spec.arg or spec.op} which has no identity"
         check = CheckStep(filled, "value", what, origin=value.origin)
         if self._late_sources([filled]):

@@ -10,7 +10,14 @@ from ..graph.node import Apply
 from ..graph.op import BuiltinOp, run_perform
 from ..graph.walk import toposort
 from ..loop.build import Builder
-from ..loop.protocol import OperandValue, RepeatSpec, ReshapeSpec, RoutineSpec
+from ..loop.protocol import (
+    BranchSpec,
+    OperandValue,
+    RepeatSpec,
+    ReshapeSpec,
+    RoutineSpec,
+    inner_spec,
+)
 from ..scalar.expr import Expr, leaves, walk
 from .define import Definer, Value
 from .sizes import NodeSizes
@@ -22,15 +29,15 @@ class Plan:
 
     Attributes
     ----------
-    kind : {"view", "reshape", "routine", "emit", "repeat", "foreign"}
+    kind : {"view", "reshape", "routine", "emit", "repeat", "branch", "foreign"}
     operands : tuple of Value
         Values that must have buffers; for ``emit`` and ``foreign`` one per input of the node.
     outputs : tuple of Value
     starts : dict
         ``{output: operand}`` by position: outputs that start with the contents of an operand.
     detail : object
-        The :class:`RoutineSpec`, the :class:`RepeatSpec`, the :class:`~symc.loop.ir.Nest` and
-        its operand keys, or the axes and offset of a view.
+        The :class:`RoutineSpec`, :class:`RepeatSpec` or :class:`BranchSpec`, the
+        :class:`~symc.loop.ir.Nest` and its operand keys, or the axes and offset of a view.
     """
 
     kind: str
@@ -138,26 +145,51 @@ class Planner:
         spec = None if routine is None else routine(node)
         if spec is not None:
             return self._routine(node, spec, values, outputs)
-        repeat = getattr(op, "repeat", None)
-        if repeat is not None:
-            return self._repeat(node, repeat(node), values, outputs)
+        inside = inner_spec(node)
+        if inside is not None:
+            return self._inside(node, inside, values, outputs)
         emit = getattr(op, "emit", None)
         return None if emit is None else self._emit(node, emit, values, outputs)
 
-    def _repeat(
-        self, node: Apply, spec: RepeatSpec, values: Sequence[Value], outputs: tuple[Value, ...]
+    def _inside(
+        self,
+        node: Apply,
+        spec: RepeatSpec | BranchSpec,
+        values: Sequence[Value],
+        outputs: tuple[Value, ...],
     ) -> Plan | None:
         inner = [*spec.inputs, *spec.outputs]
         inner += [v for n in toposort(list(spec.outputs)) for v in (*n.inputs, *n.outputs)]
         if any(getattr(v.type, "broadcastable", None) is None for v in inner):
             return None
         operands = tuple(self.array(v) for i, v in enumerate(values) if i != spec.count)
-        for variable, feed in zip(spec.inputs, spec.feeds, strict=True):
-            if feed.kind != "row":
-                outer = values[feed.number]
-                if outer.inline or outer.form == "given":
-                    self.definer.strided.add(variable)
-        return Plan("repeat", operands, outputs, node, detail=spec)
+        whole = isinstance(spec, BranchSpec)
+        if whole and not self._lengths_known_before(node):
+            return None
+        for i, variable in enumerate(spec.inputs):
+            outer = self._fed(spec, i, values)
+            if outer is not None and (outer.inline or outer.form == "given"):
+                self.definer.strided.add(variable)
+        return Plan("branch" if whole else "repeat", operands, outputs, node, detail=spec)
+
+    def _fed(
+        self, spec: RepeatSpec | BranchSpec, i: int, values: Sequence[Value]
+    ) -> Value | None:
+        """The operand that an inner input is, or is an element of."""
+        if isinstance(spec, BranchSpec):
+            return values[1 + i]
+        feed = spec.feeds[i]
+        return None if feed.kind == "row" else values[feed.number]
+
+    def _lengths_known_before(self, node: Apply) -> bool:
+        """Whether no length of an output is told by the computation of the node only."""
+        facts = self.definer.facts
+        own = set(node.outputs)
+        return not any(
+            facts.source(leaf.payload[1])[0] in own
+            for v in node.outputs
+            for leaf in leaves(facts.shape(v), "size")
+        )
 
     def _routine(
         self, node: Apply, spec: RoutineSpec, values: Sequence[Value], outputs: tuple[Value, ...]

@@ -10,8 +10,9 @@ from ..dtypes import is_discrete
 from ..errors import ShapeError, user_message
 from ..graph.node import Apply, Variable
 from ..graph.trace import user_line
-from ..scalar.expr import Context, Expr
-from ..scalar.logic import and_, eq, ge, lt, or_, switch
+from ..graph.walk import ancestors
+from ..scalar.expr import Context, Expr, leaves
+from ..scalar.logic import and_, eq, ge, invert, lt, or_, switch
 from ..scalar.simplify import simplify
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class NodeSizes:
         left, right = self.facts.size(a), self.facts.size(b)
         if not self.facts.equal(left, right):
             self.check(eq(left, right), "shape", message, left, right)
-            if self.facts.early(left) and self.facts.early(right):
+            early = self.facts.early(left) and self.facts.early(right)
+            if early and self.facts.taken(self.node) is None:
                 self.facts.learn_equal(left, right)
         return right if right.is_const else left
 
@@ -138,6 +140,9 @@ class NodeSizes:
         from_size = self.facts.size
         if not isinstance(condition, Expr):
             condition = self.ctx.const(bool(condition), "bool")
+        taken = self.facts.taken(self.node)
+        if taken is not None:
+            condition = or_(invert(taken), condition)
         condition = simplify(condition)
         if condition.is_const and bool(condition.value):
             return
@@ -161,9 +166,14 @@ class NodeSizes:
 
     # ---- inner graphs
 
-    def bind_shape(self, variable: Variable, shape: Sequence[Any]) -> None:
-        """Say what the lengths of an inner variable are."""
-        self.facts.bind_shape(variable, tuple(self.facts.size(n) for n in shape))
+    def bind_shape(
+        self, variable: Variable, shape: Sequence[Any], taken: Expr | None = None
+    ) -> None:
+        """Say what the lengths of an inner variable are, and when it is used at all."""
+        around = self.facts.taken(self.node)
+        if around is not None:
+            taken = around if taken is None else and_(around, taken)
+        self.facts.bind_shape(variable, tuple(self.facts.size(n) for n in shape), taken)
 
     def bind_value(self, variable: Variable, i: int) -> None:
         """Say that a 0-d integer inner variable has the value of operand `i`."""
@@ -178,6 +188,13 @@ class NodeSizes:
         if found is None:
             raise ShapeError(f"{variable} of type {variable.type} has no shape")
         return found
+
+    def outside(self, size: Expr) -> bool:
+        """Whether a size can be had without computing anything of the inner graph."""
+        inside = set(ancestors(self.node.op.outputs))
+        return all(
+            self.facts.source(leaf.payload[1])[0] not in inside for leaf in leaves([size], "size")
+        )
 
 
 class ValueReader:

@@ -9,6 +9,7 @@ USER_LEVEL = (
     "gradient",
     "printing",
     "scan_module",
+    "ifelse",
     "tensor",
     "sparse",
     "cache",
@@ -20,7 +21,7 @@ USER_LEVEL = (
 UP_TO_COMPILE = (*GRAPH_SIDE, *MACHINE_SIDE, "compile")
 
 # What code outside of symc may use, and so the packages that are written as a user would.
-PUBLIC = ("", "errors", "config", "gradient", "printing", "scan_module", "tensor", "sparse")
+PUBLIC = ("", "errors", "config", "gradient", "printing", "scan_module", "ifelse", "tensor", "sparse")
 
 # top-level module or package -> the others it may import ("" is symc/__init__.py)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
