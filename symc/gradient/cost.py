@@ -187,6 +187,7 @@ def as_gradient(variable: Variable, gradient: Any) -> Variable:
                 f"the known gradient of {variable} has another rank",
                 got=str(gradient.type),
                 expected=f"the rank of {variable.type}",
+                where=[line for line in map(user_line, (gradient, variable)) if line] or None,
             )
         )
     dtype = getattr(gradient.type, "dtype", None)
@@ -194,6 +195,7 @@ def as_gradient(variable: Variable, gradient: Any) -> Variable:
         raise TypeError(
             user_message(
                 f"the known gradient of {variable} has the integer dtype {dtype}",
+                where=user_line(gradient) or None,
                 hint="gradients are floating point numbers: cast it",
             )
         )

@@ -19,6 +19,7 @@ from ..graph.trace import user_line
 from .axes import normalize_axis
 from .elemwise import cast
 from .reduce import zero_gradient
+from .shape import specify_shape
 
 __all__ = [
     "Join",
@@ -338,13 +339,19 @@ def split(x: Any, splits_size: Any, n_splits: int, axis: int = 0) -> list[Any]:
     Returns
     -------
     list of tensor
+
+    Raises
+    ------
+    ShapeError (a ValueError)
+        When run, if a vector has another number of lengths, or they don't add up to that of the
+        axis.
     """
     x = as_tensor_variable(x)
     op = Split(n_splits, normalize_axis(axis, x.type.ndim))
     if isinstance(splits_size, (list, tuple)):
         sizes = list(splits_size)
     else:
-        vector = as_tensor_variable(splits_size)
+        vector = specify_shape(splits_size, (n_splits,))
         sizes = [vector[k] for k in range(n_splits)]
     pieces: list[Any] = op(x, *sizes, return_list=True)
     return pieces

@@ -11,11 +11,13 @@ from ..errors import user_message
 from ..graph.trace import user_line
 from .accumulate import cumsum
 from .advanced import advanced_index, flatnonzero
-from .alloc import arange, broadcast_to
+from .alloc import arange, broadcast_to, zeros
 from .axes import normalize_axis
+from .control import assert_
 from .elemwise import cast
-from .math import clip, eq, mod
+from .math import clip, ge, mod
 from .sort import searchsorted
+from .write import set_subtensor
 
 __all__ = ["choose", "compress", "repeat", "take", "tile", "to_one_hot"]
 
@@ -34,7 +36,10 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     Raises
     ------
     ValueError
-        If `repeats` has more than one axis.
+        If `repeats` has more than one axis; when run, if it is a vector of another length than
+        that of the axis.
+    AssertFailedError (an AssertionError)
+        When run, if a number in a vector is negative.
     """
     x, repeats = as_tensor_variable(x), as_tensor_variable(repeats)
     if repeats.type.ndim > 1:
@@ -43,9 +48,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
         x, axis = x.flatten(), 0
     axis = normalize_axis(axis, x.type.ndim)
     if repeats.type.ndim and not repeats.type.broadcastable[0]:
-        ends = cumsum(cast(repeats, "int64"))
-        total = repeats.sum()
-        positions = searchsorted(ends, arange(total), side="right")
+        counts = broadcast_to(cast(repeats, "int64"), (x.shape[axis],))
+        counts = assert_(counts, ge(counts, 0), msg="repeat: a number of repeats is negative")
+        positions = searchsorted(cumsum(counts), arange(counts.sum()), side="right")
         return take(x, positions, axis)
     times = repeats.dimshuffle() if repeats.type.ndim else repeats
     order = [*range(axis + 1), "x", *range(axis + 1, x.type.ndim)]
@@ -135,7 +140,9 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
         a = clip(a, 0, count - 1)
     elif mode == "wrap":
         a = mod(a, count)
-    elif mode != "raise":
+    elif mode == "raise":
+        a = assert_(a, ge(a, 0), msg="choose: a number of an alternative is negative")
+    else:
         raise ValueError(f"mode of choose must be 'raise', 'wrap' or 'clip', not {mode!r}")
     rank = max(a.type.ndim, stacked.type.ndim - 1)
     index: list[Any] = [a]
@@ -162,11 +169,16 @@ def to_one_hot(y: Any, nb_class: int, dtype: str | None = None) -> Any:
         Number of columns.
     dtype : str, optional
         Default floatX.
+
+    Raises
+    ------
+    IndexError
+        When run, if a label is no number of a column; negative ones count from the end.
     """
     y = as_tensor_variable(y)
     if y.type.ndim != 1:
         raise TypeError(f"to_one_hot takes a vector of labels, got {y.type}")
-    columns = arange(nb_class).dimshuffle("x", 0)
-    return cast(eq(y.dimshuffle(0, "x"), columns), dtype or "floatX")
+    n = y.shape[0]
+    return set_subtensor(zeros((n, nb_class), dtype)[arange(n), y], 1)
 
 

@@ -269,7 +269,7 @@ def _joins() -> dict[str, Entry]:
         ),
         "repeat each": Entry(
             lambda x, n: x.repeat(n, axis=0), lambda x, n: x.repeat(n, 0),
-            [(a, np.array([2, 0]))],
+            [(a, np.array([2, 0])), (a, np.array([3])), (a[:0], np.array([], int))],
         ),
         "tile": Entry(lambda x: T.tile(x, (2, 1, 3)), lambda x: np.tile(x, (2, 1, 3)), [(a,)]),
         "one-hot": Entry(
