@@ -51,6 +51,21 @@ static void *openblas_symbol(void *library, const char *name) {
   return NULL;
 }
 
+static void (*set_blas_threads)(int);
+static int (*get_blas_threads)(void);
+static int usual_blas_threads;
+
+/* Let BLAS use one thread while the machine is crowded, and what it used before afterwards. */
+void sy_blas_crowded(int crowded) {
+  if (!set_blas_threads) return;
+  if (crowded) {
+    usual_blas_threads = get_blas_threads();
+    set_blas_threads(1);
+  } else if (usual_blas_threads && get_blas_threads() == 1) {
+    set_blas_threads(usual_blas_threads);
+  }
+}
+
 /* openblas(path, share): what OpenBLAS the library at `path` is or is linked with; None if none. */
 static PyObject *openblas(PyObject *module, PyObject *args) {
   (void)module;
@@ -69,6 +84,10 @@ static PyObject *openblas(PyObject *module, PyObject *args) {
   if (config && threads && limit) {
     if (share && threads() > sy_threads()) limit(sy_threads());
     if (share && set) set(openblas_callback);
+    if (share) {
+      set_blas_threads = limit;
+      get_blas_threads = threads;
+    }
     Dl_info where;
     const char *file = dladdr((void *)config, &where) && where.dli_fname ? where.dli_fname : "";
     result = Py_BuildValue("{s:N,s:s,s:i,s:O}", "path", PyUnicode_DecodeFSDefault(file), "config",

@@ -423,7 +423,7 @@ static int run_body(sy_frame *f) {
   sy_program *p = f->program;
   sy_call *c = &f->call;
   int release = c->work > SY_GIL_WORK && !p->hold_gil;
-  c->threads = release ? sy_threads() : 1;
+  c->threads = release ? sy_call_threads() : 1;
   if (p->nshared && (release || p->nstep)) {
     for (int k = 0; k < p->nshared; k++)
       if (!p->updated[k]) sy_container_pin(p->container[k]);

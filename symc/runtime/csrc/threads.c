@@ -7,11 +7,16 @@
  * system has not scheduled yet delays nobody. Idle workers spin briefly, then sleep.
  *
  * A call from inside a task, or while another thread's job runs, is done serially by the caller.
+ *
+ * Where other programs keep the processors busy, calls use one thread: a worker that is not
+ * scheduled in the middle of its chunk would delay the call by a whole time slice, milliseconds for
+ * work of microseconds.
  */
 #define _GNU_SOURCE
 #include "callpath.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -354,6 +359,62 @@ static int default_threads(void) {
   const char *text = getenv("OMP_NUM_THREADS");
   if (text && atoi(text) > 0) threads = atoi(text);
   return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads;
+}
+
+/* ---- other programs ---- */
+
+#define LOOK_NANOSECONDS 50000000 /* how often the system is asked who else is running */
+#define ONE_OTHER 256             /* one other running thread, in the unit of `pressure` */
+
+static struct {
+  _Atomic int64_t next; /* when to look again */
+  _Atomic int pressure; /* mean number of other running threads, recent ones counting more */
+  _Atomic int crowded;
+} machine;
+
+/* Threads of other programs that are running or waiting for a processor now; -1 if not known. */
+static int others_running(void) {
+#ifdef __linux__
+  char text[128];
+  int file = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return -1;
+  ssize_t length = read(file, text, sizeof text - 1);
+  close(file);
+  if (length <= 0) return -1;
+  text[length] = 0;
+  int running;
+  if (sscanf(text, "%*f %*f %*f %d/", &running) != 1) return -1;
+  int awake = atomic_load(&team.workers) - atomic_load(&team.work.sleepers);
+  int others = running - 1 - (awake > 0 ? awake : 0);
+  return others > 0 ? others : 0;
+#else
+  return -1;
+#endif
+}
+
+static void look_around(int threads) {
+  int others = others_running();
+  if (others < 0) return;
+  int pressure = (atomic_load(&machine.pressure) + others * ONE_OTHER) / 2;
+  atomic_store(&machine.pressure, pressure);
+  int crowded = threads * ONE_OTHER + pressure > processors() * ONE_OTHER + ONE_OTHER / 2;
+  if (atomic_exchange(&machine.crowded, crowded) != crowded) sy_blas_crowded(crowded);
+}
+
+static int is_crowded(int threads) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+  int64_t next = atomic_load_explicit(&machine.next, memory_order_relaxed);
+  if (now >= next && atomic_compare_exchange_strong(&machine.next, &next, now + LOOK_NANOSECONDS))
+    look_around(threads);
+  return atomic_load_explicit(&machine.crowded, memory_order_relaxed);
+}
+
+/* Threads for a call that starts now. */
+int sy_call_threads(void) {
+  int threads = sy_threads();
+  return threads > 1 && is_crowded(threads) ? 1 : threads;
 }
 
 int sy_threads(void) {
