@@ -8,7 +8,7 @@ Expressions are written with `symc.tensor`, differentiated with `grad`, and comp
 
 from symc import errors, gradient, ifelse, tensor
 from symc.compile.batch import batch
-from symc.compile.function import Function, explain, function
+from symc.compile.function import Function, explain, function, function_dump
 from symc.compile.inputs import In, Out, SymbolicInput, SymbolicOutput
 from symc.compile.mode import Mode, get_default_mode, get_mode, predefined_modes, register_mode
 from symc.compile.shared import shared, shared_constructor

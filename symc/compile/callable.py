@@ -12,6 +12,7 @@ from ..errors import ArgumentError, SymcError, user_message
 from ..graph.node import SharedVariable
 from ..graph.trace import user_line
 from ..runtime import FunctionBase
+from .finder import Finder, InputContainer, Values
 from .inputs import In
 
 
@@ -25,7 +26,9 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
     maker : FunctionMaker
     name : str or None
     trust_input : bool
-        Accepted for Theano's sake: checks cost next to nothing here.
+        Accepted for Theano's sake, and without effect. A call is checked in C, in less time than
+        one NumPy call takes to find its loop; without the check a wrong array would be read out of
+        bounds.
 
     Raises
     ------
@@ -164,15 +167,43 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
                 return spec.value
         return item if isinstance(item, SharedVariable) else None
 
-    @property
-    def value(self) -> Function:
-        """Access to the default values: ``f.value[x]``."""
-        return self
+    def input_spec(self, item: Any) -> In:
+        """The `In` that is meant by a position, a name or a variable.
+
+        Raises
+        ------
+        KeyError
+            Where no single input is meant.
+        """
+        for spec in self.maker.specs:
+            if spec.tied and (spec.variable is item or spec.name == item):
+                return spec
+        return self._specs[self._position(item)]
 
     @property
-    def container(self) -> Function:
-        """Access to the default values, as `value`."""
-        return self
+    def value(self) -> Values:
+        """The default values: ``f.value[x]`` reads one, ``f.value[x] = 3`` sets it."""
+        return Values(self)
+
+    @property
+    def container(self) -> Finder:
+        """The containers of the default values: ``f.container[x].value``."""
+        return Finder(self)
+
+    @property
+    def finder(self) -> Finder:
+        """As `container`."""
+        return Finder(self)
+
+    @property
+    def inv_finder(self) -> dict[InputContainer, In]:
+        """From the containers of `finder` to the inputs."""
+        return {InputContainer(self, spec): spec for spec in self.maker.specs}
+
+    @property
+    def input_storage(self) -> list[InputContainer]:
+        """The containers of the inputs, in order."""
+        return [InputContainer(self, spec) for spec in self.maker.specs]
 
     def get_shared(self) -> list[SharedVariable]:
         """The shared variables that the function reads or updates."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import user_message
@@ -12,7 +16,7 @@ from .inputs import as_input
 from .maker import FunctionMaker
 from .mode import Mode, get_mode
 
-__all__ = ["Function", "explain", "function"]
+__all__ = ["Function", "explain", "function", "function_dump"]
 
 
 def function(
@@ -95,6 +99,32 @@ def function(
         name=name,
         on_unused_input=on_unused_input,
     ).create()
+
+
+def function_dump(
+    filename: str | os.PathLike[str],
+    inputs: Sequence[Any],
+    outputs: Any = None,
+    **options: Any,
+) -> None:
+    """Write the arguments of a call of `function` to a file instead of compiling.
+
+    The file shows somebody else what does not compile:
+    ``function(**pickle.load(open(filename, "rb")))`` makes the function.
+
+    Parameters
+    ----------
+    filename : path
+    inputs, outputs, **options
+        As for `function`; a name that it does not know is an error.
+
+    Raises
+    ------
+    TypeError
+        For an unknown option.
+    """
+    given = inspect.signature(function).bind(inputs, outputs, **options)
+    Path(filename).write_bytes(pickle.dumps(dict(given.arguments)))
 
 
 def explain(f: Function, details: bool = False) -> str:

@@ -98,6 +98,44 @@ def test_deleted_updates() -> None:
     assert (w.get_value(), v.get_value(), f[s]) == (2, 2, 4)
 
 
+def test_containers_of_inputs_are_found_in_theanos_ways() -> None:
+    x, y = T.dvectors("x", "y")
+    w = shared(np.ones(2), name="w")
+    f = function([x, In(y, value=[1.0, 2.0], name="why"), In(T.dvector("s"), value=w)], x + y)
+    containers = [f.finder[y], f.finder["why"], f.finder[1], f.container[y], f.input_storage[1]]
+    assert set(containers) == {f.finder[y]} != {f.finder[x]}
+    assert f.inv_finder[f.finder["why"]] is f.maker.inputs[1]
+    assert f.finder["why"].name == "why"
+    assert f.finder[y].type == y.type
+    assert list(f.finder) == [x, y, f.maker.inputs[2].variable]
+    assert y in f.finder
+    assert T.dvector("y") not in f.finder
+    f.finder[y].value = [5.0, 5.0]
+    np.testing.assert_array_equal(f([0.0, 0.0]), [5, 5])
+    f.value["why"] = [6.0, 6.0]
+    np.testing.assert_array_equal(f.finder[y].data, [6, 6])
+    assert f.finder[x].value is None
+    with pytest.raises(TypeError, match="vector"):
+        f.finder[y].value = np.zeros((2, 2))
+    assert f.copy().finder[y] != f.finder[y]
+
+
+def test_the_arguments_of_function_are_written_to_a_file(tmp_path: Any) -> None:
+    x = T.dvector("x")
+    w = shared(np.ones(2), name="w")
+    file = tmp_path / "case.pkl"
+    symc.function_dump(file, [x], x * w, updates=[(w, w + x)], name="case")
+    arguments = pickle.loads(file.read_bytes())
+    f = function(**arguments)
+    np.testing.assert_array_equal(f([2.0, 3.0]), [2, 3])
+    (other,) = f.get_shared()
+    np.testing.assert_array_equal(other.get_value(), [3, 4])
+    np.testing.assert_array_equal(w.get_value(), [1, 1])
+    assert f.name == "case"
+    with pytest.raises(TypeError, match="update"):
+        symc.function_dump(file, [x], x, update=[])
+
+
 def test_values_are_read_and_set_by_item() -> None:
     x, y = T.dvectors("x", "y")
     w = shared(np.ones(2), name="w")
@@ -106,7 +144,7 @@ def test_values_are_read_and_set_by_item() -> None:
     np.testing.assert_array_equal(f["why"], [1, 2])
     np.testing.assert_array_equal(f[1], [1, 2])
     np.testing.assert_array_equal(f.value[y], [1, 2])
-    np.testing.assert_array_equal(f.container["why"], [1, 2])
+    np.testing.assert_array_equal(f.container["why"].value, [1, 2])
     np.testing.assert_array_equal(f[w], [1, 1])
     assert f[x] is None
     f[x] = [10.0, 10.0]
