@@ -126,6 +126,7 @@ static struct {
   _Atomic uint64_t gate;
   _Atomic int workers;
   _Atomic int limit; /* threads to use; 0: not found out yet */
+  _Atomic int asked; /* whether the user has asked for that many */
   /* the job; written before the gate opens */
   sy_task task;
   void *context;
@@ -411,9 +412,10 @@ static int is_crowded(int threads) {
   return atomic_load_explicit(&machine.crowded, memory_order_relaxed);
 }
 
-/* Threads for a call that starts now. */
+/* Threads for a call that starts now: as many as were asked for, else what the machine bears. */
 int sy_call_threads(void) {
   int threads = sy_threads();
+  if (atomic_load_explicit(&team.asked, memory_order_relaxed)) return threads;
   return threads > 1 && is_crowded(threads) ? 1 : threads;
 }
 
@@ -428,6 +430,7 @@ int sy_threads(void) {
 }
 
 void sy_set_threads(int threads) {
+  atomic_store(&team.asked, threads > 0);
   atomic_store(&team.limit, threads < 0 ? 0 : threads > MOST_THREADS ? MOST_THREADS : threads);
 }
 
