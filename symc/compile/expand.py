@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..config import change_flags, config
 from ..graph.node import Apply, Variable
 from ..graph.walk import toposort
 from ..ops.elemwise import Elemwise
@@ -56,6 +57,7 @@ def expanded(outputs: Sequence[Variable]) -> list[Variable]:
                     final.update(zip(node.outputs, found.outputs, strict=True))
                     pending[-1].pop()
                     continue
+                _inherit_trace(found, expansion)
                 waiting[node] = list(expansion)
                 settled.update(found.inputs)
                 order = toposort(list(expansion), list(settled))
@@ -68,7 +70,26 @@ def expanded(outputs: Sequence[Variable]) -> list[Variable]:
 
     waiting: dict[Apply, list[Variable]] = {}
     settled: set[Variable] = set()
-    return with_inner_graphs(put(outputs), lambda n: n.op.rebuilt(expanded(n.op.outputs)))
+    with change_flags(traceback__limit=config.traceback.compile_limit):
+        return with_inner_graphs(put(outputs), lambda n: n.op.rebuilt(expanded(n.op.outputs)))
+
+
+def _inherit_trace(node: Apply, expansion: Sequence[Variable]) -> None:
+    """The nodes of the expansion come from the user's line that made `node`."""
+    trace = getattr(node.tag, "trace", None)
+    if not trace:
+        return
+    known = set(node.inputs)
+    stack = list(expansion)
+    while stack:
+        variable = stack.pop()
+        owner = variable.owner
+        if owner is None or variable in known or getattr(owner.tag, "trace", None):
+            continue
+        known.update(owner.outputs)
+        for made in (owner, *owner.outputs):
+            made.tag.trace = trace
+        stack.extend(owner.inputs)
 
 
 def _interned(node: Apply, inputs: list[Variable], table: dict[object, Apply]) -> Apply:
@@ -92,8 +113,5 @@ def _in_steps(node: Apply, depth: Mapping[Variable, int]) -> list[Variable] | No
     terms = sorted(node.inputs, key=lambda v: depth.get(v, 0))
     total, rest = terms[0], terms[1:]
     for start in range(0, len(rest), TERMS_PER_STEP):
-        step = op.make_node(total, *rest[start : start + TERMS_PER_STEP])
-        step.tag.trace = getattr(node.tag, "trace", None)
-        total = step.outputs[0]
-        total.tag.trace = getattr(output.tag, "trace", None)
+        total = op.make_node(total, *rest[start : start + TERMS_PER_STEP]).outputs[0]
     return [total]

@@ -358,7 +358,10 @@ def _optimize(outputs: Sequence[Variable], facts: Any, selection: Selection) -> 
     ctx = RewriteContext(facts, selection)
     with (
         _collector_paused(),
-        change_flags(traceback__limit=0, compute_test_value=config.compute_test_value_opt),
+        change_flags(
+            traceback__limit=config.traceback.compile_limit,
+            compute_test_value=config.compute_test_value_opt,
+        ),
     ):
         log.outputs = private_graphs(log.outputs)
         _run_phases(EARLY_PHASES, ctx, log)

@@ -474,13 +474,20 @@ def test_wrong_program_ends_in_one_clear_error(name: str, mode: str) -> None:
 def test_a_label_out_of_range_names_the_labels(mode: str) -> None:
     scores, y = T.dmatrix("scores"), T.lvector("y")
     p = T.nnet.softmax(scores)
-    for loss in (T.nnet.categorical_crossentropy(p, y), T.log(p)[T.arange(y.shape[0]), y]):
-        with pytest.raises(IndexError) as caught:
-            function([scores, y], loss, mode=mode)(np.ones((2, 3)), [0, 7])
-        text = str(caught.value)
-        assert "index 7" in text
-        assert " y of type TensorType(int64, vector)" in text
-        assert f"{HERE}:" in text
+    losses = [
+        T.nnet.categorical_crossentropy(p, y),  # written here
+        T.log(p)[T.arange(y.shape[0]), y],  # written here
+        T.nnet.nnet.crossentropy_softmax_1hot(scores, y)[0],  # written here
+    ]
+    for loss in losses:
+        for outputs in (loss, [loss.mean(), grad(loss.mean(), scores)]):
+            with pytest.raises(IndexError) as caught:
+                function([scores, y], outputs, mode=mode)(np.ones((2, 3)), [0, 7])
+            text = str(caught.value)
+            assert "7 is out of bounds" in text
+            assert " y of type TensorType(int64, vector)" in text
+            (at,) = [line for line in text.splitlines() if line.startswith("  at: ")]
+            assert "# written here" in at
 
 
 def test_a_failing_op_keeps_what_its_own_error_says() -> None:
