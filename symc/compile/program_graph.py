@@ -8,7 +8,7 @@ elementwise throughout is an `Elemwise` whose scalar op is a `Composite`; other 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..array.type import TensorType
@@ -87,7 +87,7 @@ class ProgramGraph:
     nodes : list of Apply
         In execution order.
     notes : dict
-        What is worth knowing about memory, by node.
+        What is worth knowing about memory, by node: texts and variables.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class ProgramGraph:
             zip((*program.inputs, *program.shared), self.leaves, strict=True)
         )
         self.nodes: list[Apply] = []
-        self.notes: dict[Any, str] = {}
+        self.notes: dict[Any, list[str | Variable]] = {}
         for step in program.steps:
             if not isinstance(step, CheckStep):
                 self._add(step)
@@ -154,9 +154,8 @@ class ProgramGraph:
             self.current[number] = output
         self.nodes.append(node)
         if destroyed:
-            self.notes[node] = "writes over " + ", ".join(
-                str(reads[i]) for i in sorted({i for ins in destroyed.values() for i in ins})
-            )
+            over = dict.fromkeys(reads[i] for ins in destroyed.values() for i in sorted(ins))
+            self.notes[node] = ["writes over ", *_separated(over)]
 
     def _destroyed(self, step: Step, written: Sequence[int]) -> dict[int, list[int]]:
         """``{output: [operand]}`` where an output takes the memory of an operand."""
@@ -187,9 +186,13 @@ class ProgramGraph:
             inplace = self._same_memory(number, self.program.shared[position])
             how = "in place" if inplace else "in new memory"
             key = output.owner if output.owner is not None else output
-            before = self.notes.get(key)
-            note = f"updates {shared} {how}"
-            self.notes[key] = f"{before}; {note}" if before else note
+            note = self.notes.setdefault(key, [])
+            note.append(f"{'; ' if note else ''}updates {shared} {how}")
+
+
+def _separated(variables: Iterable[Variable]) -> list[str | Variable]:
+    parts: list[str | Variable] = [part for v in variables for part in (", ", v)]
+    return parts[1:]
 
 
 def _type_of(buffer: Buffer) -> Any:

@@ -38,7 +38,8 @@ class DebugprintInfo:
     order : sequence of Apply, optional
         Execution order; the position is printed behind each node.
     notes : mapping, optional
-        Text to add behind the line of an Apply or a leaf.
+        What to add behind the line of an Apply or a leaf: a sequence of texts and of variables,
+        for which their ids are printed.
     storage : mapping, optional
         Text for ``print_storage``, by variable.
     clients : callable, optional
@@ -47,7 +48,7 @@ class DebugprintInfo:
 
     outputs: Sequence[Variable]
     order: Sequence[Apply] | None = None
-    notes: Mapping[Any, str] = field(default_factory=dict)
+    notes: Mapping[Any, Sequence[str | Variable]] = field(default_factory=dict)
     storage: Mapping[Variable, Any] = field(default_factory=dict)
     clients: Callable[[Variable], list[tuple[Any, int]]] | None = None
 
@@ -203,7 +204,17 @@ class _TreePrinter:
 
     def _note(self, obj: Any) -> str:
         note = self.info.notes.get(obj)
-        return f"  {note}" if note else ""
+        if not note:
+            return ""
+        return "  " + "".join(p if isinstance(p, str) else self._reference(p) for p in note)
+
+    def _reference(self, variable: Variable) -> str:
+        """The id of a computed variable, which may be printed further down; a leaf's name."""
+        node = variable.owner
+        if node is None or not self.options.ids:
+            return str(variable)
+        which = "" if len(node.outputs) == 1 else f".{variable.index}"
+        return self._id(node, printed=False) + which
 
 
 def _map_text(label: str, aliases: Mapping[int, Any]) -> str:

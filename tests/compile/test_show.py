@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,22 @@ def test_debugprint_shows_order_kernels_types_and_memory() -> None:
     assert "<TensorType(float64, matrix)>" in text
     assert "updates w in place" in text
     assert "|x [id" in text
+
+
+@needs_compiler
+def test_notes_about_memory_name_steps_by_their_ids() -> None:
+    x = T.dmatrix("x")
+    v = T.tanh(T.dot(x, shared(np.eye(3), name="v")))
+    f = function([x], T.exp(T.dot(v, v.T)) + 1)
+    text = symc.debugprint(f, file="str")
+    notes = re.findall(r"\[id (\w+)\].*writes over (.*)", text)
+    assert notes
+    for own, over in notes:
+        (number,) = re.fullmatch(r"\[id (\w+)\]", over).groups()  # type: ignore[union-attr]
+        assert number != own
+        (line,) = [line for line in text.splitlines() if f" [id {number}] " in line][:1]
+        assert line.split("[id")[0].strip(" |") == "dot"
+    assert "[id" not in symc.debugprint(f, file="str", ids="")
 
 
 def test_debugprint_of_functions_on_the_numpy_path() -> None:
