@@ -179,7 +179,8 @@ def test_pools_of_forked_and_of_spawned_processes(tmp_path):
 
 
 def test_compiled_functions_call_compiled_functions(tmp_path):
-    assert run(tmp_path, CALLS_IN_CALLS, OMP_NUM_THREADS="3") == "0"
+    flags = f"base_compiledir={tmp_path},num_threads=3"
+    assert run(tmp_path, CALLS_IN_CALLS, SYMC_FLAGS=flags) == "0"
 
 
 def test_the_end_while_functions_run(tmp_path):

@@ -12,12 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,7 +88,7 @@ KINDS = {
     "thread": Kind(
         ("-fsanitize=thread",),
         ("libtsan.so",),
-        {"TSAN_OPTIONS": "exitcode=66", "OMP_NUM_THREADS": "3"},
+        {"TSAN_OPTIONS": "exitcode=66"},
         "(test_threads or test_containers) and not leak and not fork and not environment "
         "and not blas",
         ("threads", "results_past_the_caches"),
@@ -116,15 +113,15 @@ def build(directory: Path, flags: tuple[str, ...]) -> None:
         shutil.copytree(
             ROOT / name, directory / name, ignore=shutil.ignore_patterns("*.so", "__pycache__")
         )
-    shutil.copy(ROOT / "pyproject.toml", directory)
-    sources = directory / "symc" / "runtime" / "csrc"
-    extension = sources.parent / f"_callpath{sysconfig.get_config_var('EXT_SUFFIX')}"
-    include = [sysconfig.get_path("include"), np.get_include(), str(sources)]
-    command = ["gcc", "-g", "-O1", "-fno-omit-frame-pointer", "-shared", "-fPIC", "-fwrapv"]
-    command += ["-fno-strict-aliasing", "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION", *flags]
-    command += [f"-I{path}" for path in include]
-    command += [*map(str, sorted(sources.glob("*.c"))), "-o", str(extension)]
-    subprocess.run(command, check=True)
+    for name in ("pyproject.toml", "setup.py", "README.md"):
+        shutil.copy(ROOT / name, directory)
+    options = " ".join(("-g", "-fno-omit-frame-pointer", *flags))
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=directory, check=True,
+        env={**os.environ, "CC": "gcc", "CFLAGS": options, "LDFLAGS": options},
+    )  # fmt: skip
+    if not list(directory.glob("symc/runtime/_callpath*.so")):
+        raise SystemExit("the extension can't be built with a sanitizer")
 
 
 def run(kind: Kind) -> int:
@@ -138,7 +135,7 @@ def run(kind: Kind) -> int:
             "LD_PRELOAD": " ".join(str(library(lib)) for lib in kind.libraries),
             "PYTHONPATH": name,
             "SYMC_FLAGS": f"gcc.cxxflags={options},base_compiledir={name}/cache,"
-            "on_opt_error=raise",
+            "on_opt_error=raise,num_threads=3",
         }
         fault = subprocess.run(
             [sys.executable, "-c", kind.fault], cwd=name, env=environment, check=False,

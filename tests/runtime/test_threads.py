@@ -88,6 +88,24 @@ def test_every_chunk_is_done_once(parallel, threads):
     assert thread_info()[0] == (threads or thread_info()[0])
 
 
+def test_as_many_threads_as_were_asked_for_are_used():
+    text = (
+        HEAD
+        + """
+int symc_prologue(sy_call *c) { c->work = 1e9; return SY_OK; }
+int symc_body(sy_call *c) { *(int64_t *)c->out[0].data = c->threads; return SY_OK; }
+"""
+    )
+    f = function(text, outputs=[("fresh", "int64", 0, -1)])
+    try:
+        for threads in (7, 1, 3):
+            set_num_threads(threads)
+            assert f() == threads
+    finally:
+        set_num_threads(0)
+    assert 1 <= f() <= thread_info()[0]  # one on a crowded machine
+
+
 def test_parallel_calls_from_many_threads(parallel):
     set_num_threads(3)
     failures = []
