@@ -276,7 +276,6 @@ class Facts:
         if missing:
             raise Missing(missing)
         self.dynamic.pop(node, None)
-        self.requirements.pop(node, None)
         taken = self.taken(node)
         if taken is not None:
             self._taken.update(dict.fromkeys(node.outputs, taken))

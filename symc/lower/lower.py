@@ -288,12 +288,20 @@ class _Lowering:
         self.final: list[tuple[str, int, Value]] = []
         for kind, position, variable in wanted:
             value = self.definer.of(variable)
-            if value.is_identity and value.template is not None:
+            if value.is_identity and value.template is not None and not self._is_checked(value):
                 value = value.template.reads[0].source
             if value.dtype != "object" and not self._fresh(value):
                 value = self.definer.copy_of(value)
             self.results.setdefault(value, (kind, position))
             self.final.append((kind, position, value))
+
+    def _is_checked(self, value: Value) -> bool:
+        """Whether a value may only be handed on after a check, just before it is used."""
+        return any(
+            not self.facts.early(r.condition)
+            for node in value.origin
+            for r in self._requirements(node)
+        )
 
     def _unchanged(self, position: int, variable: Variable) -> bool:
         container = self.shared[position].container

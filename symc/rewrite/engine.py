@@ -368,6 +368,8 @@ def _optimize(outputs: Sequence[Variable], facts: Any, selection: Selection) -> 
         _rewrite_inside(EARLY_PHASES, ctx, log)
         _run_phases(("scan",), ctx, log)
         log.outputs = private_graphs(log.outputs)  # a rule may have left the old loop in use
+        _rewrite_inside(("scan",), ctx, log)
+        log.outputs = private_graphs(log.outputs)
         _rewrite_inside(LATE_PHASES, ctx, log)
         _run_phases(LATE_PHASES, ctx, log)
     return log

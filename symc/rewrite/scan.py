@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from ..array.convert import constant
 from ..graph.graph import clone_replace, equal_computations
-from ..graph.node import Apply, Variable
+from ..graph.node import Apply, Constant, Variable
 from ..graph.walk import ancestors, toposort
+from ..ops.alloc import alloc
 from ..ops.dimshuffle import DimShuffle, dimshuffle
 from ..ops.dot import Dot, dot_op
 from ..ops.elemwise import elemwise_of
 from ..ops.math import minimum
 from ..ops.scan.op import Scan
-from ..ops.scan.parts import LoopParts, ResultPart, StatePart
-from ..ops.shape import reshape
+from ..ops.scan.parts import LoopParts, RecurrencePart, ResultPart, StatePart
+from ..ops.shape import patternbroadcast, reshape
 from ..ops.slice import Subtensor
 from ..scalar.arith import add, mul
 from .rule import graph_pass, rule
@@ -23,6 +27,9 @@ from .sizes import length_variable
 from .values import constant_value, is_elemwise, operands_of
 
 __all__ = ["loop_contained"]
+
+MAX_CONSTANT = 16
+"""Constants of more elements stay operands of their loop."""
 
 _add = elemwise_of(add)
 
@@ -73,6 +80,25 @@ def _contained(small: Apply, large: Apply) -> dict[Variable, Variable] | None:
     rest = first + b.info.results
     swap.update(zip(small.outputs[first + a.info.results :], large.outputs[rest:], strict=True))
     return swap
+
+
+@rule("canonical", ops=[Scan], tags=("scan",))
+def loop_constant_inside(node: Any, ctx: Any) -> Any:
+    """A constant of a few elements is known inside of the loop."""
+    del ctx
+    parts = LoopParts.of(node)
+    known = {
+        inner: outer
+        for inner, outer in parts.constants
+        if isinstance(outer, Constant)
+        and isinstance(outer.data, np.ndarray)
+        and outer.data.size <= MAX_CONSTANT
+        and inner.type == outer.type
+    }
+    if not known:
+        return None
+    parts.constants = [(v, c) for v, c in parts.constants if v not in known]
+    return _replaced(parts, known).build()[0]
 
 
 @rule("scan", ops=[Scan], tags=("scan",))
@@ -266,8 +292,7 @@ def _product(a: Any, b: Any, ctx: Any) -> Any:
 
 @graph_pass("scan", tags=("scan",))
 def loop_last_rows(outputs: Sequence[Variable], ctx: Any) -> list[Variable] | None:
-    """Of a recurrence of which only the last rows are read only these are kept."""
-    del ctx
+    """Of what a loop computes only the last rows are kept, where only these are read."""
     clients: dict[Variable, list[Apply | None]] = {out: [None] for out in outputs}
     order = toposort(list(outputs))
     for node in order:
@@ -276,27 +301,29 @@ def loop_last_rows(outputs: Sequence[Variable], ctx: Any) -> list[Variable] | No
     swap: dict[Variable, Variable] = {}
     for node in order:
         if isinstance(node.op, Scan):
-            swap.update(_keeping_last(node, clients))
+            swap.update(_keeping_last(node, clients, ctx))
     return clone_replace(list(outputs), swap) if swap else None
 
 
 def _keeping_last(
-    node: Apply, clients: dict[Variable, list[Apply | None]]
+    node: Apply, clients: dict[Variable, list[Apply | None]], ctx: Any
 ) -> dict[Variable, Variable]:
     parts = LoopParts.of(node)
     tails: dict[Any, list[Variable]] = {}
     for part in parts.recurrences:
-        out = node.outputs[part.output]
         depth = -min(part.taps)
-        readers = clients.get(out, [])
-        if part.keep is None and readers and all(
-            r is not None
-            and _is_tail(r, depth, parts, node)
-            and _reads_last(clients.get(r.outputs[0], []), depth)
-            for r in readers
-        ):
+        found = _tails_of(part.output, depth, parts, node, clients)
+        unread = node.outputs[part.output] not in clients
+        if part.keep is None and (found or unread):
             part.keep = depth
-            tails[part] = [r.outputs[0] for r in readers if r is not None]
+            tails[part] = found
+    for result in list(parts.results):
+        found = _tails_of(result.output, 0, parts, node, clients)
+        kept = _as_last_row(result, node, ctx) if found else None
+        if kept is not None:
+            parts.results.remove(result)
+            parts.recurrences.append(kept)
+            tails[kept] = found
     if not tails:
         return {}
     outs, by_part = parts.build()
@@ -314,6 +341,48 @@ def _keeping_last(
     return swap
 
 
+def _tails_of(
+    output: int,
+    depth: int,
+    parts: LoopParts,
+    node: Apply,
+    clients: dict[Variable, list[Apply | None]],
+) -> list[Variable]:
+    """The variables that are the rows of an output, if only the last of these are read.
+
+    Parameters
+    ----------
+    output : int
+    depth : int
+        Number of rows that were there before the first step.
+    """
+    out = node.outputs[output]
+    readers = clients.get(out, [])
+    if not depth and parts.done is None:
+        return [out] if _reads_last(readers, 1) else []
+    for reader in readers:
+        if not _is_tail(reader, depth, parts, node):
+            return []
+        if not _reads_last(clients.get(reader.outputs[0], []), max(depth, 1)):  # type: ignore[union-attr]
+            return []
+    return [r.outputs[0] for r in readers if r is not None]
+
+
+def _as_last_row(result: ResultPart, node: Apply, ctx: Any) -> RecurrencePart | None:
+    """A collected value as a recurrence that no step sees, of which the last row is kept."""
+    out = node.outputs[result.output]
+    lengths = [length_variable(out, axis, ctx) for axis in range(1, out.type.ndim)]
+    inside = set(node.op.inputs)
+    if any(v in inside or v.owner is node for v in ancestors(lengths)):
+        return None
+    start = patternbroadcast(
+        alloc(constant(0, dtype=out.type.dtype), 1, *lengths),
+        (True, *result.value.type.broadcastable),
+    )
+    row = result.value.type()
+    return RecurrencePart([row], (-1,), start, result.value, 1, result.output)
+
+
 def _is_tail(reader: Apply | None, depth: int, parts: LoopParts, node: Apply) -> bool:
     """Whether a node reads the rows after the first `depth`."""
     if reader is None or not isinstance(reader.op, Subtensor):
@@ -321,10 +390,13 @@ def _is_tail(reader: Apply | None, depth: int, parts: LoopParts, node: Apply) ->
     (entry, *more) = reader.op.index.filled(reader.inputs[1:]) or [None]
     if more or not isinstance(entry, slice) or entry.step is not None:
         return False
-    if entry.start is None or constant_value(entry.start) != depth:
+    first = 0 if entry.start is None else constant_value(entry.start)
+    if first != depth:
         return False
     if parts.done is None:
         return entry.stop is None
+    if not depth:
+        return entry.stop is node.outputs[parts.done]
     stop = operands_of(entry.stop, add) if isinstance(entry.stop, Variable) else None
     return (
         stop is not None
