@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from case import Case
 from cases import CASES
 
 COMPILING = ("jax", "torch-compiled", "pytensor", "numba")
 """The peers with which first calls are compared: those that compile, too."""
 NOISE = 1.15
 """A ratio to the best peer may grow by this factor from run to run."""
+FAILED = {
+    "failed": "it",
+    "first_failed": "the first call, cold,",
+    "cached_failed": "the first call from the cache",
+}
+"""Keys of rows that say why something failed, and what that is."""
 HEAD = ("case", "framework", "first call", "from cache", "call", "spread", "ratio", "achieved")
 
 
-def best_peer(rows: dict[str, Any], key: str = "median", of: Any = None) -> str | None:
-    """The fastest framework besides symc."""
+def best_peer(
+    rows: dict[str, Any], key: str = "median", of: Collection[str] | None = None
+) -> str | None:
+    """The fastest framework besides symc, of those that did the work."""
     times = {
         n: r[key]
         for n, r in rows.items()
-        if n != "symc" and r.get(key) is not None and (of is None or n in of)
+        if n != "symc" and "failed" not in r and r.get(key) is not None and (of is None or n in of)
     }
     return min(times, key=times.__getitem__) if times else None
 
 
-def ratio(rows: dict[str, Any], key: str = "median", of: Any = None) -> float | None:
+def ratio(
+    rows: dict[str, Any], key: str = "median", of: Collection[str] | None = None
+) -> float | None:
     """symc's time to that of the best peer."""
     peer = best_peer(rows, key, of)
-    own = rows.get("symc", {}).get(key)
+    own = _own(rows).get(key)
     return None if peer is None or own is None else own / rows[peer][key]
+
+
+def _own(rows: dict[str, Any]) -> dict[str, Any]:
+    """symc's row, empty where it failed."""
+    row = rows.get("symc", {})
+    return {} if "failed" in row else row
 
 
 def lines(result: dict[str, Any]) -> list[tuple[str, ...]]:
     """The table, line by line."""
-    table = []
+    table: list[tuple[str, ...]] = []
     for case in CASES:
         found = result["cases"].get(case.name)
         if found is None:
@@ -45,37 +63,43 @@ def lines(result: dict[str, Any]) -> list[tuple[str, ...]]:
             row = rows[name]
             title = case.name if k == 0 else ""
             if "failed" in row:
-                table.append((title, name, "", "", row["failed"], "", "", ""))
+                table.append((title, name, "", "", "failed", "", "", ""))
                 continue
             table.append(
                 (
                     title,
                     name,
-                    _time(row.get("first")),
-                    _time(row.get("cached")),
+                    "failed" if "first_failed" in row else _time(row.get("first")),
+                    "failed" if "cached_failed" in row else _time(row.get("cached")),
                     _time(row["median"]),
                     f"{row['spread']:.0%}",
                     _verdict(case, rows) if name == "symc" else "",
-                    _achieved(case, row["median"], result["ceilings"]),
+                    _achieved(case, row["median"], found.get("ceilings", {})),
                 )
             )
     return table
 
 
-def _verdict(case: Any, rows: dict[str, Any]) -> str:
+def _verdict(case: Case, rows: dict[str, Any]) -> str:
     parts = [_judged("", ratio(rows), case.target)]
+    if case.excess is not None and (peer := best_peer(rows)) is not None:
+        excess = rows["symc"]["median"] - rows[peer]["median"]
+        sign = "" if excess <= case.excess else " !"
+        parts.append(f"{1e3 * excess:+.2f} ms of +{1e3 * case.excess:g} ms{sign}")
     if case.first is not None:
         parts.append(_judged("first ", ratio(rows, "first", COMPILING), case.first))
     if case.cached is not None:
-        own, peer = rows["symc"].get("cached"), best_peer(rows, "first", COMPILING)
+        own, peer = _own(rows).get("cached"), best_peer(rows, "first", COMPILING)
         against = own / rows[peer]["first"] if own is not None and peer is not None else None
         parts.append(_judged("cached ", against, case.cached))
     return ", ".join(p for p in parts if p)
 
 
-def _judged(what: str, value: float | None, target: float) -> str:
+def _judged(what: str, value: float | None, target: float | None) -> str:
     if value is None:
         return ""
+    if target is None:
+        return f"{what}{value:.2f}"
     sign = "" if value <= target else " !"
     return f"{what}{value:.2f} of {target:g}{sign}"
 
@@ -89,7 +113,7 @@ def _time(seconds: float | None) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
-def _achieved(case: Any, seconds: float, ceilings: dict[str, float]) -> str:
+def _achieved(case: Case, seconds: float, ceilings: dict[str, float]) -> str:
     parts = []
     for what, amount, unit in (("bytes", case.bytes, "GB/s"), ("flops", case.flops, "Gflop/s")):
         if amount:
@@ -101,12 +125,9 @@ def _achieved(case: Any, seconds: float, ceilings: dict[str, float]) -> str:
 
 def show(result: dict[str, Any]) -> None:
     """Print the table; with rich where it is installed."""
-    ceilings = result["ceilings"]
-    if ceilings.get("bytes"):
-        print(
-            f"ceilings of this machine: copy {ceilings['bytes'] / 1e9:.3g} GB/s, "
-            f"gemm {ceilings['flops'] / 1e9:.3g} Gflop/s"
-        )
+    for sentence in (_ceilings(result), *notes(result)):
+        if sentence:
+            print(sentence)
     table = lines(result)
     try:
         from rich.console import Console
@@ -121,6 +142,45 @@ def show(result: dict[str, Any]) -> None:
     Console(width=max(console.width, 120), file=sys.stdout).print(shown)
 
 
+def _ceilings(result: dict[str, Any]) -> str:
+    """What the machine could do in this run, or in the best of several."""
+    known = [c["ceilings"] for c in result["cases"].values() if "bytes" in c.get("ceilings", {})]
+    if not known:
+        return ""
+    copy, gemm = (max(c[what] for c in known) / 1e9 for what in ("bytes", "flops"))
+    return (
+        f"The machine ({result['machine']}) copied {copy:.3g} GB/s on all cores and multiplied "
+        f"matrices at {gemm:.3g} Gflop/s (float32)."
+    )
+
+
+def notes(result: dict[str, Any]) -> list[str]:
+    """Lines about what is not in the table: frameworks without a case, and what failed why."""
+    without: dict[str, list[str]] = {}
+    failed = []
+    for case, found in result["cases"].items():
+        for name in found.get("missing", ()):
+            without.setdefault(name, []).append(case)
+        for name, row in found["rows"].items():
+            for key, words in FAILED.items():
+                if key in row:
+                    failed.append(f"{case}, {name}: {words} failed: {row[key]}")
+    parts = []
+    if result.get("absent"):
+        parts.append(f"not installed: {', '.join(result['absent'])}")
+    parts += [f"{name} has no {', '.join(cases)}" for name, cases in without.items()]
+    return [f"Left out: {'; '.join(parts)}."] * bool(parts) + failed
+
+
+def merged(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several runs as one; of a case that several have, the last one counts."""
+    whole = dict(results[-1])
+    for key in ("versions", "cases"):
+        whole[key] = {k: v for result in results for k, v in result[key].items()}
+    whole["absent"] = [n for n in whole["absent"] if n not in whole["versions"]]
+    return whole
+
+
 def text(table: list[tuple[str, ...]]) -> str:
     """The table in columns of plain text."""
     widths = [max(len(line[k]) for line in (HEAD, *table)) for k in range(len(HEAD))]
@@ -132,29 +192,30 @@ def text(table: list[tuple[str, ...]]) -> str:
 
 def page(result: dict[str, Any]) -> str:
     """The page of the documentation."""
-    ceilings = result["ceilings"]
-    measured = ""
-    if ceilings.get("bytes"):
-        measured = (
-            f"In the same run the machine copied {ceilings['bytes'] / 1e9:.3g} GB/s and multiplied "
-            f"matrices at {ceilings['flops'] / 1e9:.3g} Gflop/s (float32)."
-        )
+    versions = ", ".join(f"{n} {v}" for n, v in result["versions"].items())
     head = f"""# Benchmarks
 
 Written by `symc bench --write-docs docs/benchmarks.md` on {result["time"]}. Each framework ran in
 a process of its own, the rounds were interleaved, and every result was compared with NumPy's
-first. {measured}
+first. {_ceilings(result)} Peers: {versions}.
+
+"First call" is cold: from building the expression to the end of the first call, with nothing
+cached; it is measured in a fresh process where it has a target, and else in the process that is
+timed. "From cache" is the same in another process, with what the cold one left on the disk.
 
 "Ratio" is symc's time to that of the best peer, and the ratio aimed at; `!` marks a miss. First
-calls are compared with the peers that compile. "Achieved" counts the least memory that must be
-moved, or the operations of the matrix products; a share above 100 % means that data stayed in
-cache.
+calls, cold and from the cache alike, are divided by the *cold* first call of the best peer that
+compiles ({", ".join(COMPILING)}). A case without a ratio to aim at says how much longer than the
+best peer its call may take. "Achieved" counts the least memory that must be moved, or the
+operations of the matrix products, beside what a copy and a product of large arrays reached in the
+same run; a share above 100 % means that data stayed in cache, or was stored past it.
 
 """
     titles = "\n".join(f"- `{c.name}`: {c.title}" for c in CASES if c.name in result["cases"])
+    below = "".join(f"\n{line}\n" for line in notes(result))
     rows = "\n".join("| " + " | ".join(line) + " |" for line in lines(result))
     rule = "|" + "---|" * len(HEAD)
-    return f"{head}{titles}\n\n| {' | '.join(HEAD)} |\n{rule}\n{rows}\n"
+    return f"{head}{titles}\n\n| {' | '.join(HEAD)} |\n{rule}\n{rows}\n{below}"
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
@@ -165,10 +226,11 @@ def plot(result: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot
 
     cases = [c for c in CASES if ratio(result["cases"].get(c.name, {"rows": {}})["rows"])]
-    values = [ratio(result["cases"][c.name]["rows"]) for c in cases]
+    values = [ratio(result["cases"][c.name]["rows"]) or 0.0 for c in cases]
     figure, axes = pyplot.subplots(figsize=(8, 0.4 * len(cases) + 1.5))
     axes.barh([c.name for c in cases], values, label="symc / best peer")
-    axes.plot([c.target for c in cases], range(len(cases)), "k|", ms=12, label="aimed at")
+    aims = [float("nan") if c.target is None else c.target for c in cases]
+    axes.plot(aims, range(len(cases)), "k|", ms=12, label="aimed at")
     axes.axvline(1.0, color="grey", lw=0.8)
     axes.invert_yaxis()
     axes.legend()
@@ -177,21 +239,31 @@ def plot(result: dict[str, Any], path: Path) -> None:
     pyplot.close(figure)
 
 
-def regressions(result: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
-    """Cases whose ratio to the best peer grew beyond the noise.
+def failures(result: dict[str, Any]) -> list[str]:
+    """Cases in which symc failed or was wrong."""
+    rows = {name: found["rows"].get("symc", {}) for name, found in result["cases"].items()}
+    return [f"{n}: symc failed: {r['failed']}" for n, r in rows.items() if "failed" in r]
 
-    The noise of a case is the larger of a fixed factor and the spread of symc's rounds in the two
-    runs. Without peers the times themselves are compared.
+
+def regressions(result: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
+    """Cases in which symc became slower beyond the noise.
+
+    What is compared is the ratio to the peer that was best in the baseline; where one of the runs
+    lacks it, the time itself. The noise of a case is the larger of a fixed factor and the spread
+    of symc's rounds in the two runs.
     """
     worse = []
     for name, found in result["cases"].items():
         rows, before = found["rows"], baseline["cases"].get(name, {"rows": {}})["rows"]
-        new, old = ratio(rows), ratio(before)
-        if new is None or old is None:
-            new, old = (r.get("symc", {}).get("median") for r in (rows, before))
-        if new is None or old is None:
+        now, then = _own(rows), _own(before)
+        if "median" not in now or "median" not in then:
             continue
-        spreads = [r.get("symc", {}).get("spread", 0.0) for r in (rows, before)]
-        if new > old * max(NOISE, 1 + max(spreads)):
-            worse.append(f"{name}: {old:.3g} before, {new:.3g} now")
+        peer = best_peer(before)
+        if peer is None or best_peer(rows, of=(peer,)) is None:
+            new, old, unit = now["median"], then["median"], " s"
+        else:
+            new, old = ratio(rows, of=(peer,)), ratio(before, of=(peer,))
+            unit = f" of {peer}"
+        if new > old * max(NOISE, 1 + max(now["spread"], then["spread"])):
+            worse.append(f"{name}: {old:.3g}{unit} before, {new:.3g}{unit} now")
     return worse

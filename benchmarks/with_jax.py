@@ -8,7 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from cases import RATE, chain
+from case import RATE
+from cases_loops import DECAY
+from cases_models import chain
 
 PLAIN: dict[str, Callable[..., Any]] = {
     "small": lambda v: v * 2 + 1,
@@ -58,6 +60,58 @@ def _log_posterior(x: Any, y: Any) -> Callable[[Any], Any]:
     return value
 
 
+def _states(x: Any, h: Any) -> Any:
+    def step(h: Any, row: Any) -> Any:
+        new = jnp.tanh(DECAY * h + row)
+        return new, new
+
+    return jax.lax.scan(step, h, x)[1]
+
+
+def _autoregression(x: Any) -> Any:
+    def step(h: Any, row: Any) -> Any:
+        new = DECAY * h + row
+        return new, new
+
+    return jax.lax.scan(step, jnp.zeros(()), x)[1]
+
+
+def _lstm(w: Any, b: Any, x: Any, mask: Any) -> Any:
+    n = len(w)
+
+    def step(carry: Any, row: Any) -> Any:
+        (h, c), (xt, m) = carry, row
+        p = h @ w + xt + b
+        i, f, o = (jax.nn.sigmoid(p[:, k * n : (k + 1) * n]) for k in range(3))
+        new = f * c + i * jnp.tanh(p[:, 3 * n :])
+        m = m[:, None]
+        h = m * o * jnp.tanh(new) + (1 - m) * h
+        return (h, m * new + (1 - m) * c), h
+
+    start = jnp.zeros((x.shape[1], n), x.dtype)
+    return jnp.mean(jax.lax.scan(step, (start, start), (x, mask))[1] ** 2)
+
+
+def _loop(case: Any, placed: list[Any]) -> Callable[[], Any]:
+    """A call of one of the loops."""
+    if case.name.startswith("lstm"):
+        lstm = jax.jit(jax.value_and_grad(_lstm, argnums=(0, 1)))
+        x, mask, w, b = placed
+
+        def run() -> Any:
+            cost, slopes = jax.block_until_ready(lstm(w, b, x, mask))
+            return (cost, *slopes)
+
+        return run
+    plain: dict[str, Callable[..., Any]] = {
+        "recurrence": _states,
+        "recurrence_gradient": jax.value_and_grad(lambda x, h: _states(x, h).sum(), argnums=1),
+        "autoregression": _autoregression,
+    }
+    loop = jax.jit(plain[case.name])
+    return lambda: jax.block_until_ready(loop(*placed))
+
+
 def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     """A function of no arguments that does the work once."""
     double = any(a.dtype == np.float64 for a in operands)
@@ -71,6 +125,8 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     if case.name == "chain":
         function = jax.jit(jax.value_and_grad(lambda x: chain(x, jnp.sin, jnp.tanh).sum()))
         return lambda: jax.block_until_ready(function(*placed))
+    if case.name.startswith(("recurrence", "autoregression", "lstm")):
+        return _loop(case, placed)
     plain = PLAIN.get(case.name.split("_")[0])
     if plain is None:
         return None

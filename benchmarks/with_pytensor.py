@@ -7,7 +7,18 @@ from typing import Any
 
 import pytensor
 import pytensor.tensor as pt
-from cases import RATE
+from case import RATE
+
+PLAIN: dict[str, Callable[..., Any]] = {
+    "small": lambda v: v * 2 + 1,
+    "square": lambda a, b: a**2 + b**2 + 2 * a * b,
+    "functions": lambda a, b, c: pt.tanh(pt.exp(-a * a) * pt.sin(b) + 1 / (1 + pt.exp(-c))),
+    "add": lambda a, b: a + b,
+    "sum": lambda x: x.sum(),
+    "softmax": lambda x: pt.special.softmax(x, axis=1),
+    "var": lambda x: x.var(axis=0),
+    "logsumexp": lambda x: pt.logsumexp(x, axis=1),
+}
 
 
 def _training(operands: list[Any]) -> Callable[[], Any]:
@@ -42,20 +53,10 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
         return _training(operands)
     if case.name == "hierarchical":
         return _log_posterior(operands)
+    kind = case.name.split("_")[0]
+    if kind not in PLAIN:
+        return None
     kinds = {("float64", 1): pt.dvector, ("float32", 1): pt.fvector, ("float32", 2): pt.fmatrix}
     variables = [kinds[str(a.dtype), a.ndim]() for a in operands]
-    kind = case.name.split("_")[0]
-    plain: dict[str, Callable[..., Any]] = {
-        "small": lambda v: v * 2 + 1,
-        "square": lambda a, b: a**2 + b**2 + 2 * a * b,
-        "functions": lambda a, b, c: pt.tanh(pt.exp(-a * a) * pt.sin(b) + 1 / (1 + pt.exp(-c))),
-        "add": lambda a, b: a + b,
-        "sum": lambda x: x.sum(),
-        "softmax": lambda x: pt.special.softmax(x, axis=1),
-        "var": lambda x: x.var(axis=0),
-        "logsumexp": lambda x: pt.logsumexp(x, axis=1),
-    }
-    if kind not in plain:
-        return None
-    function = pytensor.function(variables, plain[kind](*variables))
+    function = pytensor.function(variables, PLAIN[kind](*variables))
     return lambda: function(*operands)

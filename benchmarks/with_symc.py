@@ -7,7 +7,9 @@ from typing import Any
 
 import symc
 import symc.tensor as T
-from cases import RATE, chain
+from case import RATE
+from cases_loops import DECAY
+from cases_models import chain
 from symc import function, shared
 
 KINDS = {
@@ -15,6 +17,7 @@ KINDS = {
     ("float32", 1): T.fvector,
     ("float32", 2): T.fmatrix,
     ("float64", 2): T.dmatrix,
+    ("float32", 3): T.ftensor3,
 }
 
 PLAIN: dict[str, Callable[..., Any]] = {
@@ -54,6 +57,39 @@ def _log_posterior(operands: list[Any]) -> Callable[[], Any]:
     return lambda: compiled(point)
 
 
+def _lstm(x: Any, mask: Any, w: Any, b: Any) -> list[Any]:
+    n = len(w.get_value(borrow=True))
+
+    def step(m: Any, xt: Any, h: Any, c: Any) -> Any:
+        p = T.dot(h, w) + xt + b
+        i, f, o = (T.nnet.sigmoid(p[:, k * n : (k + 1) * n]) for k in range(3))
+        new = f * c + i * T.tanh(p[:, 3 * n :])
+        m = m[:, None]
+        return m * o * T.tanh(new) + (1 - m) * h, m * new + (1 - m) * c
+
+    start = T.zeros((x.shape[1], n), dtype="float32")
+    (states, _), _ = symc.scan(step, [mask, x], [start, start])
+    cost = (states**2).mean()
+    return [cost, *symc.grad(cost, [w, b])]
+
+
+def _loop(case: Any, variables: list[Any], operands: list[Any]) -> Callable[..., Any]:
+    """One of the loops, compiled for the variables it has not been given as shared ones."""
+    if case.name.startswith("lstm"):
+        weights = [shared(a) for a in operands[2:]]
+        return function(variables[:2], _lstm(*variables[:2], *weights))
+    if case.name == "autoregression":
+        zero = T.zeros((), dtype="float64")
+        states, _ = symc.scan(lambda row, h: DECAY * h + row, variables, zero)
+        return function(variables, states)
+    x, start = variables
+    states, _ = symc.scan(lambda row, h: T.tanh(DECAY * h + row), x, start)
+    if case.name == "recurrence":
+        return function(variables, states)
+    total = states.sum()
+    return function(variables, [total, symc.grad(total, start)])
+
+
 def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     """A function of no arguments that does the work once."""
     if case.name in ("logistic", "mlp"):
@@ -64,6 +100,9 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     if case.name == "chain":
         total = chain(variables[0], T.sin, T.tanh).sum()
         compiled = function(variables, [total, symc.grad(total, variables[0])])
+    elif case.name.startswith(("recurrence", "autoregression", "lstm")):
+        compiled = _loop(case, variables, operands)
+        operands = operands[:2]  # the weights of an LSTM are shared variables
     else:
         compiled = function(variables, PLAIN[case.name.split("_")[0]](*variables))
     if len(operands) == 1:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from cases import RATE, chain
+from case import RATE
+from cases_loops import DECAY
+from cases_models import chain
 
 PLAIN: dict[str, Callable[..., Any]] = {
     "small": lambda v: v * 2 + 1,
@@ -78,6 +80,47 @@ def _chain(operands: list[Any]) -> Callable[[], Any]:
     return run
 
 
+def _states(x: Any, h: Any) -> Any:
+    states = []
+    for row in x:
+        h = torch.tanh(DECAY * h + row)
+        states.append(h)
+    return torch.stack(states)
+
+
+def _lstm(x: Any, mask: Any, w: Any, b: Any) -> Any:
+    n = len(w)
+    h = c = x.new_zeros((x.shape[1], n))
+    total = x.new_zeros(())
+    for xt, m in zip(x, mask[:, :, None], strict=True):
+        p = torch.addmm(xt + b, h, w)
+        i, f, o = torch.sigmoid(p[:, : 3 * n]).split(n, 1)
+        new = f * c + i * torch.tanh(p[:, 3 * n :])
+        h, c = m * o * torch.tanh(new) + (1 - m) * h, m * new + (1 - m) * c
+        total = total + (h**2).sum()
+    return total / (len(x) * h.numel())
+
+
+def _loop(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
+    """A call of one of the loops, as a loop of Python's."""
+    if case.name == "recurrence":
+        return lambda: _states(*operands)
+    if case.name == "recurrence_gradient":
+        wanted, of = operands[1:], lambda: _states(*operands).sum()
+    elif case.name.startswith("lstm"):
+        wanted, of = operands[2:], lambda: _lstm(*operands)
+    else:
+        return None
+    for p in wanted:
+        p.requires_grad_()
+
+    def run() -> Any:
+        value = of()
+        return (value, *torch.autograd.grad(value, wanted))
+
+    return run
+
+
 def make(case: Any, operands: list[Any], compile_: bool = False) -> Callable[[], Any] | None:
     """A function of no arguments that does the work once."""
     placed = [torch.from_numpy(a.copy()) for a in operands]
@@ -91,6 +134,8 @@ def make(case: Any, operands: list[Any], compile_: bool = False) -> Callable[[],
         return _log_posterior(placed, compiled)
     if case.name == "chain":
         return None if compile_ else _chain(placed)
+    if case.name.startswith(("recurrence", "autoregression", "lstm")):
+        return None if compile_ else _loop(case, placed)
     plain = PLAIN.get(case.name.split("_")[0])
     if plain is None:
         return None

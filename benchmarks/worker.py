@@ -33,13 +33,14 @@ def _values(result: Any) -> list[np.ndarray]:
 
 
 def _error(result: Any, reference: Any) -> float:
-    """The largest difference, relative to the largest value."""
+    """The largest difference, relative to the largest value; infinite where one is not a number."""
     worst = 0.0
     for got, expected in zip(_values(result), _values(reference), strict=True):
         if got.shape != expected.shape:
             return float("inf")
         scale = max(1e-30, float(np.abs(expected).max(initial=0)))
-        worst = max(worst, float(np.abs(got - expected).max(initial=0)) / scale)
+        far = float(np.abs(got - expected).max(initial=0)) / scale
+        worst = max(worst, float("inf") if np.isnan(far) else far)
     return worst
 
 

@@ -1,0 +1,135 @@
+"""Recurrences, and LSTM steps with their gradients, as cases of `symc bench`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from case import Arrays, Case, normal
+
+DECAY = 0.9
+"""The factor of the state in the recurrences."""
+STEPS, WIDTH = 10_000, 8
+LONG = 1_000_000
+TIME, BATCH = 60, 100
+
+
+def recurrence_operands() -> Arrays:
+    """The sequence, one row per step, and the state before the first step."""
+    return [normal(STEPS, WIDTH), normal(WIDTH, seed=1)]
+
+
+def _recurrence(x: Any, h: Any) -> Any:
+    out = np.empty_like(x)
+    for t, row in enumerate(x):
+        h = np.tanh(DECAY * h + row)
+        out[t] = h
+    return out
+
+
+def _recurrence_gradient(x: Any, h: Any) -> tuple[Any, Any]:
+    states = _recurrence(x, h)
+    slope = np.zeros_like(h)
+    for state in states[::-1]:
+        slope = DECAY * (1 - state * state) * (slope + 1)
+    return states.sum(), slope
+
+
+def _autoregression(x: Any) -> Any:
+    out = np.empty_like(x)
+    h = 0.0
+    for t, noise in enumerate(x.tolist()):
+        h = DECAY * h + noise
+        out[t] = h
+    return out
+
+
+def lstm_operands(hidden: int) -> Arrays:
+    """Inputs already multiplied by their weights, mask, recurrent weights, biases."""
+    lengths = np.random.default_rng(5).integers(TIME // 2, TIME + 1, BATCH)
+    return [
+        normal(TIME, BATCH, 4 * hidden, dtype="float32"),
+        (np.arange(TIME)[:, None] < lengths).astype("float32"),
+        normal(hidden, 4 * hidden, dtype="float32", seed=1) * np.float32(0.1),
+        np.zeros(4 * hidden, "float32"),
+    ]
+
+
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def _lstm(*operands: Any) -> tuple[Any, Any, Any]:
+    """The mean of the squared states, and its gradients; gates in the order i, f, o, candidate."""
+    x, mask, w, b = (np.asarray(a, "float64") for a in operands)
+    n = len(w)
+    h = c = np.zeros((BATCH, n))
+    passed, states = [], []
+    for xt, m in zip(x, mask[:, :, None], strict=True):
+        p = h @ w + xt + b
+        i, f, o = (_sigmoid(p[:, k * n : (k + 1) * n]) for k in range(3))
+        g = np.tanh(p[:, 3 * n :])
+        new = f * c + i * g
+        passed.append((h, c, i, f, o, g, np.tanh(new), m))
+        h, c = m * o * np.tanh(new) + (1 - m) * h, m * new + (1 - m) * c
+        states.append(h)
+    g_w, g_b = np.zeros_like(w), np.zeros_like(b)
+    g_h = g_c = np.zeros((BATCH, n))
+    count = TIME * BATCH * n
+    for state, (h, c, i, f, o, g, bent, m) in zip(states[::-1], passed[::-1], strict=True):
+        g_h = g_h + 2 * state / count
+        g_out = m * g_h
+        g_new = m * g_c + g_out * o * (1 - bent * bent)
+        g_p = np.hstack([
+            g_new * g * i * (1 - i), g_new * c * f * (1 - f), g_out * bent * o * (1 - o),
+            g_new * i * (1 - g * g),
+        ])
+        g_w += h.T @ g_p
+        g_b += g_p.sum(0)
+        g_h, g_c = (1 - m) * g_h + g_p @ w.T, (1 - m) * g_c + g_new * f
+    return (np.array(states) ** 2).mean(), g_w, g_b
+
+
+def _lstm_case(hidden: int, target: float, **targets: float) -> Case:
+    return Case(
+        f"lstm_{hidden}",
+        f"masked LSTM, cost and gradient, T={TIME}, batch {BATCH}, {hidden} hidden, float32",
+        target,
+        lambda: lstm_operands(hidden),
+        _lstm,
+        flops=3 * 2.0 * TIME * BATCH * hidden * 4 * hidden,
+        tolerance=1e-4,
+        **targets,
+    )
+
+
+CASES: tuple[Case, ...] = (
+    Case(
+        "recurrence",
+        "h = tanh(0.9*h + x_t), 10,000 steps of 8 doubles",
+        0.85,
+        recurrence_operands,
+        _recurrence,
+        tolerance=1e-9,
+    ),
+    Case(
+        "recurrence_gradient",
+        "the sum of its states and the gradient with respect to the first",
+        0.8,
+        recurrence_operands,
+        _recurrence_gradient,
+        tolerance=1e-9,
+    ),
+    Case(
+        "autoregression",
+        "h = 0.9*h + x_t, 1e6 steps of one double",
+        None,
+        lambda: [normal(LONG)],
+        _autoregression,
+        bytes=16.0 * LONG,
+        tolerance=1e-9,
+        excess=5e-9 * LONG,
+    ),
+    _lstm_case(50, 0.6, first=1.5, cached=0.3),
+    _lstm_case(256, 0.7),
+)
