@@ -54,8 +54,8 @@ class Body:
         Estimated nanoseconds per unit, by the size that counts the units.
     needs : set of str
         Headers that the body uses, besides those of the kernels.
-    routine_types : set of str
-        Short names of the dtypes for which routines are called.
+    uses_blas : bool
+        Whether products are called.
     """
 
     def __init__(self, program: Program, prefix: str, target: Target) -> None:
@@ -69,7 +69,7 @@ class Body:
         self.foreign: list[int] = []
         self.work: dict[Expr, float] = {}
         self.needs: set[str] = set()
-        self.routine_types: set[str] = set()
+        self.uses_blas = False
         self.provided: set[int] = set()
         self.repeats: list[Expr] = []
         self.counters: list[str] = []
@@ -410,16 +410,20 @@ class Body:
     # ---- routines
 
     def _routine(self, step: RoutineStep) -> None:
-        self.needs.add("sy_routines.h")
-        buffers = self.program.buffers
-        short = SHORT_NAME[buffers[step.output].dtype]
-        self.routine_types.add(short)
-        alpha = self._scalar(step.params.get("alpha", 1), buffers[step.output].dtype)
-        beta = self._scalar(step.params.get("beta", 1), buffers[step.output].dtype)
+        self.uses_blas = True
+        dtype = self.program.buffers[step.output].dtype
+        alpha = self._scalar(step.params.get("alpha", 1), dtype)
+        beta = self._scalar(step.params.get("beta", 1), dtype)
         tail = f"{alpha}, {beta}, {int(step.accumulate)}"
+        table = f"c->api->products[SY_{SHORT_NAME[dtype].upper()}]"
         ids = (*step.inputs, step.output)
         if step.name == "batched_gemm":
-            self._batched(step, short, tail)
+            operands = ", ".join(
+                self._matrix(b, 1, f" + i * {self.places.stride(b, 0)}") for b in ids
+            )
+            self._line(f"for (int64_t i = 0; i < {self.places.dim(step.output, 0)}; i++)")
+            call = f"{table}.gemm(c, {operands}, {tail})"
+            self._line(f"  if ({call} != SY_OK) return SY_ERROR;")
             return
         if step.name == "dot":
             x, y = (self._vector(b) for b in step.inputs)
@@ -427,34 +431,25 @@ class Body:
             operands = f"{x}, {y}, {length}, {self.places.pointer(step.output)}"
         else:
             operands = ", ".join(
-                self._matrix(b, short) if len(buffers[b].shape) == 2 else self._vector(b)
+                self._matrix(b) if len(self.program.buffers[b].shape) == 2 else self._vector(b)
                 for b in ids
             )
-        call = f"sy_{step.name}_{short}(c, {operands}, {tail})"
-        self._line(f"if ({call} != SY_OK) return SY_ERROR;")
+        self._line(f"if ({table}.{step.name}(c, {operands}, {tail}) != SY_OK) return SY_ERROR;")
 
     def _scalar(self, value: Any, dtype: str) -> str:
+        """Address of a factor."""
         if isinstance(value, ScalarBuffer):
-            return f"*{self.places.pointer(value.id)}"
-        return c_literal(value, dtype)
+            return self.places.pointer(value.id)
+        return f"&({storage_type(dtype)}){{{c_literal(value, dtype)}}}"
 
     def _vector(self, buffer: int) -> str:
         return f"{self.places.pointer(buffer)}, {self.places.stride(buffer, 0)}"
 
-    def _matrix(self, buffer: int, short: str, first: int = 0, offset: str = "") -> str:
+    def _matrix(self, buffer: int, first: int = 0, offset: str = "") -> str:
         rank = (first, first + 1)
         n = ", ".join(self.places.dim(buffer, k) for k in rank)
         s = ", ".join(self.places.stride(buffer, k) for k in rank)
-        return f"(sy_matrix_{short}){{{self.places.pointer(buffer)}{offset}, {n}, {s}}}"
-
-    def _batched(self, step: RoutineStep, short: str, tail: str) -> None:
-        operands = ", ".join(
-            self._matrix(b, short, 1, f" + i * {self.places.stride(b, 0)}")
-            for b in (*step.inputs, step.output)
-        )
-        count = self.places.dim(step.output, 0)
-        self._line(f"for (int64_t i = 0; i < {count}; i++)")
-        self._line(f"  if (sy_gemm_{short}(c, {operands}, {tail}) != SY_OK) return SY_ERROR;")
+        return f"(sy_matrix){{(char *)({self.places.pointer(buffer)}{offset}), {n}, {s}}}"
 
     # ---- Python steps and checks
 

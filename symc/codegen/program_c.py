@@ -81,7 +81,7 @@ def program_source(
         outputs=tuple(_outcome(body.places, b) for b in program.outputs),
         updates=_updates(program, body.places),
         foreign=tuple(body.foreign),
-        uses_blas="sy_routines.h" in body.needs,
+        uses_blas=body.uses_blas,
         headers=dict(headers()),
     )
 

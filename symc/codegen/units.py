@@ -19,7 +19,6 @@ UNIT_LINES = 400
 JOINED_LINES = 2500
 """Lines of joined units, about as many as are compiled in ten times the time of the headers."""
 _SYSTEM = ("complex.h", "math.h", "stdint.h")
-_ROUTINE_TYPE = "#define SY_ROUTINES_"
 _STATIC = "#define SY_KERNEL static\n\n"
 _SHARED = '#define SY_KERNEL __attribute__((visibility("hidden")))\n\n'
 
@@ -59,16 +58,16 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     if len(levels) == 1 and lines <= UNIT_LINES * 5 // 4:
         needs = body.needs.union(*[k.needs for k in kernels])
         parts = [_named(body, k) for k in kernels]
-        text = "".join([_head(needs, body.routine_types), _STATIC, _called(kernels), *parts, main])
+        text = "".join([_head(needs), _STATIC, _called(kernels), *parts, main])
         return (SourceUnit(name, text, levels.pop()),)
     heads = [f"{k.head.replace('@', body.names[k.text])};\n" for k in kernels]
-    text = "".join([_head(body.needs, body.routine_types), _SHARED, *heads, "\n", main])
+    text = "".join([_head(body.needs), _SHARED, *heads, "\n", main])
     units = [SourceUnit(name, text, "-O1")]
     for level in sorted(levels):
         for group in _groups([k for k in kernels if level_for(k.statements) == level]):
             needs = set().union(*[k.needs for k in group])
             parts = [_named(body, k) for k in group]
-            text = "".join([_head(needs, ()), _SHARED, _called(group), *parts])
+            text = "".join([_head(needs), _SHARED, _called(group), *parts])
             units.append(SourceUnit(f"{name}_{len(units)}", text, level))
     return tuple(units)
 
@@ -99,15 +98,10 @@ def joined_units(units: Iterable[SourceUnit]) -> tuple[SourceUnit, ...]:
 
 
 def _join(units: Sequence[SourceUnit]) -> SourceUnit:
-    """One unit; what chooses parts of a header comes before all of its includes."""
     first = units[0]
     if len(units) == 1:
         return first
-    chosen = {
-        line for u in units for line in u.text.split("\n") if line.startswith(_ROUTINE_TYPE)
-    }
-    parts = [f"{line}\n" for line in sorted(chosen)]
-    parts += [f"#undef SY_KERNEL\n{unit.text}\n" for unit in units]
+    parts = [f"#undef SY_KERNEL\n{unit.text}\n" for unit in units]
     return SourceUnit(first.name, "".join(parts), first.level)
 
 
@@ -133,10 +127,9 @@ def _groups(kernels: Sequence[NestFunction]) -> list[list[NestFunction]]:
     return groups
 
 
-def _head(needs: Iterable[str], routine_types: Iterable[str]) -> str:
+def _head(needs: Iterable[str]) -> str:
     """The includes of a unit: what is not needed costs the compiler time."""
     lines = [f"#include <{name}>" for name in _SYSTEM]
     lines.append('#include "symc_abi.h"')
-    lines += [f"{_ROUTINE_TYPE}{t}" for t in sorted(routine_types)]
     lines += [f'#include "{name}"' for name in sorted(needs)]
     return "\n".join(lines) + "\n"

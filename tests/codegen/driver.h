@@ -71,9 +71,11 @@ static sy_api driver_api = {
     .threads = driver_threads,
 };
 
-void driver_setup(sy_call *c, void *foreign, void *output, void **blas) {
+void driver_setup(sy_call *c, void *foreign, void *output, void **blas,
+                  const sy_products *products) {
   driver_api.foreign = (int (*)(sy_call *, int32_t, sy_value *const *, int32_t, int32_t))foreign;
   driver_api.output = (int (*)(sy_call *, int32_t))output;
   memcpy(driver_blas, blas, sizeof driver_blas);
+  driver_api.products = products;
   c->api = &driver_api;
 }

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from symc.codegen.program_c import program_source
-from tests.codegen.harness import INCLUDES, CallError, SyCall, compile_text
+from tests.codegen.harness import (
+    COMPILER,
+    FLAGS,
+    INCLUDES,
+    PACKAGE,
+    CallError,
+    SyCall,
+    compile_text,
+)
 
 BLAS_NAMES = (
     *("sgemm", "dgemm", "cgemm", "zgemm"),
@@ -55,11 +67,29 @@ def blas_table():
     return table
 
 
-class Compiled:
-    """A compiled program that can be called."""
+@functools.cache
+def products_library():
+    """The routines of the call path in a library of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder, "products.so")
+        texts = sorted(map(str, (PACKAGE / "runtime" / "csrc").glob("products_*.c")))
+        include = [f"-I{path}" for path in INCLUDES]
+        command = [COMPILER, *FLAGS, *include, "-O1", "-shared", "-fPIC", "-o", str(library)]
+        subprocess.run([*command, *texts], check=True, capture_output=True)
+        loaded = ctypes.CDLL(str(library))
+    loaded.sy_machine_products.restype = ctypes.c_void_p
+    return loaded
 
-    def __init__(self, program, folder, flags=("-O1",)):
+
+class Compiled:
+    """A compiled program that can be called.
+
+    `vector_bytes` is the widest vector that products of matrices may use.
+    """
+
+    def __init__(self, program, folder, flags=("-O1",), vector_bytes=64):
         self.program = program
+        self.products = ctypes.c_void_p(products_library().sy_machine_products(vector_bytes))
         self.source = program_source(program)
         texts = [unit.text for unit in self.source.units]
         texts[0] += '\n#include "driver.h"\n'
@@ -136,7 +166,9 @@ class Compiled:
 
         foreign = FOREIGN(lambda c, step, args, nin, nout: self._foreign(step, args, nin, nout))
         output = OUTPUT(lambda c, k: allocate(k))
-        self.library.driver_setup(ctypes.byref(call), foreign, output, blas_table())
+        self.library.driver_setup(
+            ctypes.byref(call), foreign, output, blas_table(), self.products
+        )
         code = self.library.symc_prologue(ctypes.byref(call))
         if code == 1:
             raise GuardViolationError

@@ -152,3 +152,16 @@ def test_broadcast_operands(tmp_path):
     old = np.zeros((40, 20))
     ((_, found),) = compiled([a, b], [old])[1]
     np.testing.assert_allclose(found, a @ b)
+
+
+@pytest.mark.parametrize("vector_bytes", [16, 32, 64])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_width_of_vectors(dtype, vector_bytes, tmp_path):
+    """Products with few columns or few rows, by the kernels for older processors too."""
+    rng = np.random.default_rng(2)
+    for accumulate in (False, True):
+        product = program("gemm", dtype, accumulate)
+        compiled = Compiled(product, tmp_path, vector_bytes=vector_bytes)
+        for shape in ((150, 45, 7), (97, 16, 13), (10, 70, 131)):
+            for layouts in (("C", "F", "C"), ("F", "C", "steps"), ("wide", "C", "F")):
+                compare(compiled, "gemm", dtype, shape, layouts, accumulate, None, None, rng)

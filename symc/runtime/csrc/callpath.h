@@ -23,6 +23,7 @@
 #error "the call path needs a 64-bit system; without it symc runs on its NumPy path"
 #endif
 
+#include "products.h"
 #include "symc_abi.h"
 
 /* A call that works for longer than this, in nanoseconds, releases the GIL. */
@@ -196,7 +197,7 @@ PyObject *sy_frame_memory(sy_frame *frame);           /* new reference */
 
 typedef enum { SY_RUN_DONE, SY_RUN_GUARD, SY_RUN_RAISED } sy_outcome;
 
-extern const sy_api sy_the_api;
+extern sy_api sy_the_api; /* complete after sy_run_init */
 /* Run `program` on `args`. SY_RUN_DONE: frame->result holds the outputs, and the caller gives the
  * frame back; SY_RUN_GUARD: the same, with converted inputs in frame->held. */
 sy_outcome sy_run(sy_program *program, PyObject *function, PyObject *const *args,

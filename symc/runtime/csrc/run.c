@@ -386,7 +386,7 @@ static int output(sy_call *c, int32_t k) {
   return failed ? SY_ERROR : SY_OK;
 }
 
-const sy_api sy_the_api = {
+sy_api sy_the_api = {
     .parallel = sy_parallel,
     .foreign = sy_foreign,
     .alloc = alloc,
@@ -503,6 +503,7 @@ sy_outcome sy_run(sy_program *p, PyObject *function, PyObject *const *args, sy_f
 }
 
 int sy_run_init(void) {
+  sy_the_api.products = sy_machine_products(INT_MAX);
   name_convert = PyUnicode_InternFromString("_convert");
   name_explain = PyUnicode_InternFromString("_explain");
   return name_convert && name_explain ? 0 : -1;

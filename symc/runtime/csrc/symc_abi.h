@@ -24,7 +24,7 @@
 #define SYMC_ABI_H
 #include <stdint.h>
 
-#define SY_ABI_VERSION 2
+#define SY_ABI_VERSION 3
 #define SY_ALIGN 64 /* alignment in bytes of the arena, of slots and of output memory */
 
 enum { SY_OK = 0, SY_GUARD = 1, SY_ERROR = 2 };
@@ -59,6 +59,32 @@ typedef struct sy_call sy_call;
 /* body of a parallel loop: chunks [first, last) of the range, by thread number `thread` */
 typedef void (*sy_task)(void *context, int64_t first, int64_t last, int thread);
 
+/* A matrix with element strides. */
+typedef struct {
+  char *data;
+  int64_t rows, cols, s0, s1;
+} sy_matrix;
+
+/* Products for one BLAS type, of operands in any layout. alpha and beta point to scalars of the
+ * type; without `accumulate` the term with beta is left out. Not from inside a task. Return
+ * SY_OK/SY_ERROR. */
+typedef struct {
+  /* C = alpha A B [+ beta C] */
+  int (*gemm)(sy_call *call, sy_matrix a, sy_matrix b, sy_matrix c, const void *alpha,
+              const void *beta, int accumulate);
+  /* y = alpha A x [+ beta y] */
+  int (*gemv)(sy_call *call, sy_matrix a, const void *x, int64_t sx, void *y, int64_t sy,
+              const void *alpha, const void *beta, int accumulate);
+  /* A = alpha x y' [+ beta A] */
+  int (*ger)(sy_call *call, const void *x, int64_t sx, const void *y, int64_t sy, sy_matrix a,
+             const void *alpha, const void *beta, int accumulate);
+  /* z = alpha sum_k x_k y_k [+ beta z] */
+  int (*dot)(sy_call *call, const void *x, int64_t sx, const void *y, int64_t sy, int64_t n,
+             void *z, const void *alpha, const void *beta, int accumulate);
+} sy_products;
+
+enum { SY_F32, SY_F64, SY_C64, SY_C128, SY_BLAS_TYPES };
+
 typedef struct {
   /* Run task over `chunks` chunks on at most `threads` threads; returns when all are done. */
   void (*parallel)(sy_task task, void *context, int64_t chunks, int threads);
@@ -84,6 +110,8 @@ typedef struct {
    * `count` of them: what a step of a loop allocated goes before the next one. */
   int32_t (*blocks)(sy_call *c);
   void (*release)(sy_call *c, int32_t count);
+  /* Products, by SY_F32 and so on. */
+  const sy_products *products;
 } sy_api;
 
 enum {

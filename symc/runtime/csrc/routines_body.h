@@ -61,7 +61,7 @@ static SY_ROUTINE void SY_R(sy_gemm_small_)(SY_R(sy_matrix_) a, SY_R(sy_matrix_)
 #pragma GCC push_options
 #pragma GCC optimize("O2", "fp-contract=fast") /* whatever the unit has */
 #endif
-#include "sy_narrow_body.h"
+#include "narrow_body.h"
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC pop_options
 #endif
@@ -74,7 +74,7 @@ typedef void (*SY_R(sy_blas_gemm_))(const char *, const char *, const int *, con
 /* C by rows, through BLAS: by columns this is C' = B' A'. */
 static SY_ROUTINE int SY_R(sy_gemm_blas_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
                                          SY_R(sy_matrix_) c, SY_T alpha, SY_T beta) {
-  int64_t lda, ldb, ldc;
+  int64_t lda = 0, ldb = 0, ldc = 0;
   char la = SY_R(sy_letter_)(a, &lda), lb = SY_R(sy_letter_)(b, &ldb);
   if (!la) {
     a = SY_R(sy_packed_)(call, a);
@@ -99,7 +99,7 @@ static SY_UNUSED int SY_R(sy_fits_int_)(SY_R(sy_matrix_) a) {
 }
 
 /* C = alpha A B [+ beta C] */
-static SY_ROUTINE int SY_R(sy_gemm_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
+static SY_ROUTINE int SY_R(sy_own_gemm_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
                                     SY_R(sy_matrix_) c, SY_T alpha, SY_T beta, int accumulate) {
   if (c.rows == 0 || c.cols == 0) return SY_OK;
   if (!accumulate) beta = 0;
@@ -116,7 +116,7 @@ static SY_ROUTINE int SY_R(sy_gemm_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_
     return SY_R(sy_gemm_narrow_)(call, SY_R(sy_turned_)(b), SY_R(sy_turned_)(a),
                                  SY_R(sy_turned_)(c), alpha, beta);
 #endif
-  int64_t ld;
+  int64_t ld = 0;
   if (SY_R(sy_by_rows_)(c, &ld)) return SY_R(sy_gemm_blas_)(call, a, b, c, alpha, beta);
   SY_R(sy_matrix_) turned = SY_R(sy_turned_)(c);
   if (SY_R(sy_by_rows_)(turned, &ld))
@@ -161,11 +161,11 @@ typedef void (*SY_R(sy_blas_gemv_))(const char *, const int *, const int *, cons
                                     const SY_T *, SY_T *, const int *);
 
 /* y = alpha A x [+ beta y] */
-static SY_ROUTINE int SY_R(sy_gemv_)(sy_call *call, SY_R(sy_matrix_) a, const SY_T *x, int64_t sx,
+static SY_ROUTINE int SY_R(sy_own_gemv_)(sy_call *call, SY_R(sy_matrix_) a, const SY_T *x, int64_t sx,
                                     SY_T *y, int64_t sy, SY_T alpha, SY_T beta, int accumulate) {
   if (a.rows == 0) return SY_OK;
   if (!accumulate) beta = 0;
-  int64_t ld;
+  int64_t ld = 0;
   const double work = (double)a.rows * (double)a.cols;
   const char letter = SY_R(sy_letter_)(a, &ld);
   const int fits = SY_R(sy_fits_int_)(a) && llabs(sx) < INT32_MAX && llabs(sy) < INT32_MAX;
@@ -186,7 +186,7 @@ static SY_ROUTINE int SY_R(sy_gemv_)(sy_call *call, SY_R(sy_matrix_) a, const SY
 }
 
 /* A = alpha x y' [+ beta A] */
-static SY_ROUTINE int SY_R(sy_ger_)(sy_call *call, const SY_T *x, int64_t sx, const SY_T *y,
+static SY_ROUTINE int SY_R(sy_own_ger_)(sy_call *call, const SY_T *x, int64_t sx, const SY_T *y,
                                    int64_t sy, SY_R(sy_matrix_) a, SY_T alpha, SY_T beta,
                                    int accumulate) {
   (void)call;
@@ -207,13 +207,44 @@ static SY_ROUTINE int SY_R(sy_ger_)(sy_call *call, const SY_T *x, int64_t sx, co
 }
 
 /* z = alpha sum_k x_k y_k [+ beta z] */
-static SY_ROUTINE int SY_R(sy_dot_)(sy_call *call, const SY_T *x, int64_t sx, const SY_T *y,
+static SY_ROUTINE int SY_R(sy_own_dot_)(sy_call *call, const SY_T *x, int64_t sx, const SY_T *y,
                                    int64_t sy, int64_t n, SY_T *z, SY_T alpha, SY_T beta,
                                    int accumulate) {
   (void)call;
   const SY_T sum = alpha * (SY_T)SY_R(sy_inner_)(x, sx, y, sy, n);
   *z = accumulate && beta != 0 ? sum + beta * *z : sum;
   return SY_OK;
+}
+
+/* ---- the same for any type, as the table has them */
+
+static SY_R(sy_matrix_) SY_R(sy_typed_)(sy_matrix a) {
+  return (SY_R(sy_matrix_)){(SY_T *)a.data, a.rows, a.cols, a.s0, a.s1};
+}
+
+static int SY_R(sy_gemm_)(sy_call *call, sy_matrix a, sy_matrix b, sy_matrix c, const void *alpha,
+                          const void *beta, int accumulate) {
+  return SY_R(sy_own_gemm_)(call, SY_R(sy_typed_)(a), SY_R(sy_typed_)(b), SY_R(sy_typed_)(c),
+                            *(const SY_T *)alpha, *(const SY_T *)beta, accumulate);
+}
+
+static int SY_R(sy_gemv_)(sy_call *call, sy_matrix a, const void *x, int64_t sx, void *y,
+                          int64_t sy, const void *alpha, const void *beta, int accumulate) {
+  return SY_R(sy_own_gemv_)(call, SY_R(sy_typed_)(a), x, sx, y, sy, *(const SY_T *)alpha,
+                            *(const SY_T *)beta, accumulate);
+}
+
+static int SY_R(sy_ger_)(sy_call *call, const void *x, int64_t sx, const void *y, int64_t sy,
+                         sy_matrix a, const void *alpha, const void *beta, int accumulate) {
+  return SY_R(sy_own_ger_)(call, x, sx, y, sy, SY_R(sy_typed_)(a), *(const SY_T *)alpha,
+                           *(const SY_T *)beta, accumulate);
+}
+
+static int SY_R(sy_dot_)(sy_call *call, const void *x, int64_t sx, const void *y, int64_t sy,
+                         int64_t n, void *z, const void *alpha, const void *beta,
+                         int accumulate) {
+  return SY_R(sy_own_dot_)(call, x, sx, y, sy, n, z, *(const SY_T *)alpha, *(const SY_T *)beta,
+                           accumulate);
 }
 
 #undef SY_T

@@ -1,5 +1,5 @@
 /* Products where one factor has few columns, for one real type: SY_T and SY_R(name) as in
- * sy_routines_body.h. BLAS copies the large factor into packed panels before it multiplies, which
+ * routines_body.h. BLAS copies the large factor into packed panels before it multiplies, which
  * here costs as much as the product; these kernels read it once, where it lies. */
 
 typedef SY_T SY_R(sy_vector_) __attribute__((vector_size(SY_VECTOR_BYTES), may_alias));

@@ -1,0 +1,9 @@
+/* Products for x86 processors with AVX2 and FMA. */
+#include "products.h"
+
+#if SY_X86_TABLES
+#pragma GCC target("avx2,fma,bmi,bmi2")
+#define SY_PRODUCTS sy_products_avx2
+#define SY_VECTOR_BYTES 32
+#include "routines.h"
+#endif
