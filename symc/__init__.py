@@ -36,7 +36,7 @@ from symc.ops.dot import dot
 from symc.ops.logsumexp import logsumexp
 from symc.ops.softmax import log_softmax, softmax
 from symc.rewrite.rule import rule
-from symc.scan_module import foldl, foldr, map, reduce, scan, scan_checkpoints
+from symc.scan_module import foldl, foldr, map, reduce, scan, scan_checkpoints, while_loop
 
 FunctionGraph = Graph
 

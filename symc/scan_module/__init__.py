@@ -4,5 +4,6 @@ from .api import scan
 from .checkpoints import scan_checkpoints
 from .returned import until
 from .views import foldl, foldr, map, reduce
+from .whileloop import while_loop
 
-__all__ = ["foldl", "foldr", "map", "reduce", "scan", "scan_checkpoints", "until"]
+__all__ = ["foldl", "foldr", "map", "reduce", "scan", "scan_checkpoints", "until", "while_loop"]
