@@ -25,7 +25,7 @@ class Case:
     operands : callable
         Makes the arguments, the same ones in every process.
     reference : callable
-        What the first call must return, in float64 where it matters.
+        What the first calls must return, in float64 where it matters.
     bytes, flops : float
         Memory that must be moved, and arithmetic operations of matrix products, at least.
     tolerance : float
@@ -35,6 +35,8 @@ class Case:
         compile, where they have targets of their own.
     excess : float or None
         Seconds that a call may take beyond the best peer, for cases without ``target``.
+    calls : int
+        How many calls are compared: two where the first one changes parameters.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Case:
     first: float | None = None
     cached: float | None = None
     excess: float | None = None
+    calls: int = 1
 
 
 def normal(*shape: int, dtype: str = "float64", seed: int = 0) -> np.ndarray:
@@ -58,3 +61,9 @@ def normal(*shape: int, dtype: str = "float64", seed: int = 0) -> np.ndarray:
 def several(count: int, *shape: int, dtype: str = "float64") -> Arrays:
     """Arrays of normal deviates with the seeds 0, 1, ..."""
     return [normal(*shape, dtype=dtype, seed=k) for k in range(count)]
+
+
+def softmax(x: Any) -> Any:
+    """Softmax by rows."""
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)

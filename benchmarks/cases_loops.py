@@ -90,7 +90,7 @@ def _lstm(*operands: Any) -> tuple[Any, Any, Any]:
     return (np.array(states) ** 2).mean(), g_w, g_b
 
 
-def _lstm_case(hidden: int, target: float, **targets: float) -> Case:
+def _lstm_case(hidden: int, target: float, **targets: Any) -> Case:
     return Case(
         f"lstm_{hidden}",
         f"masked LSTM, cost and gradient, T={TIME}, batch {BATCH}, {hidden} hidden, float32",

@@ -116,7 +116,8 @@ def test_every_case_of_symc_is_right(modules: Any) -> None:
         operands = case.operands()
         expected = case.reference(*operands)
         run = with_symc.make(case, [np.array(a) for a in operands])
-        assert worker._error(run(), expected) <= case.tolerance, case.name
+        got = run() if case.calls == 1 else [run() for _ in range(case.calls)]
+        assert worker._error(got, expected) <= case.tolerance, case.name
 
 
 def _result(symc_time: float, peer: float, spread: float = 0.0) -> dict[str, Any]:
@@ -304,3 +305,19 @@ def test_cases_without_a_ratio_are_judged_by_the_excess(modules: Any) -> None:
     result = _result(0.009, 0.003)
     result["cases"] = {"autoregression": result["cases"]["small"]}
     assert modules.report.lines(result)[0][6] == "3.00, +6.00 ms of +5 ms !"
+
+
+@pytest.mark.parametrize("name", ["logistic", "mlp"])
+def test_a_step_that_leaves_the_parameters_alone_is_wrong(modules: Any, name: str) -> None:
+    (case,) = modules.cases.chosen([name])
+    first, second = case.reference(*case.operands())
+    assert second < first
+    assert modules.worker._error([first, first], [first, second]) > 10 * case.tolerance
+
+
+def test_both_steps_of_a_training_are_compared(modules: Any) -> None:
+    (case,) = modules.cases.chosen(["mlp"])
+    losses = iter(case.reference(*case.operands()))
+    worker = modules.worker.Worker("numpy")
+    worker.module = SimpleNamespace(make=lambda case, operands: lambda: next(losses))
+    assert worker.answer({"do": "make", "case": "mlp"})["error"] == 0.0
