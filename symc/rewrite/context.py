@@ -58,11 +58,14 @@ class RewriteContext:
         Of ops and types.
     unproved : int
         How often equal lengths could not be proved: the answer may change with what is assumed.
+    inner_inputs : frozenset of Variable or None
+        The inputs of the inner graph that is rewritten; only these can be used in it.
     """
 
     def __init__(self, facts: Any, selection: Selection) -> None:
         self.facts = facts
         self.selection = selection
+        self.inner_inputs: frozenset[Variable] | None = None
         self.asked_readers = False
         self.unproved = 0
         self.quiet: dict[Apply, set[str]] = {}

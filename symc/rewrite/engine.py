@@ -391,6 +391,7 @@ def _rewrite_inside(names: Sequence[str], ctx: RewriteContext, log: Optimized) -
             ctx.facts.shape(node.outputs[0])  # tells what the inner variables are
         own = log.within(node.op.outputs)
         inner = RewriteContext(ctx.facts, ctx.selection)
+        inner.inner_inputs = frozenset(node.op.inputs)
         _run_phases(names, inner, own)
         _rewrite_inside(names, inner, own)
         return node.op.rebuilt(own.outputs)

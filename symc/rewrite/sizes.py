@@ -6,7 +6,8 @@ from typing import Any
 
 from ..array.convert import constant
 from ..errors import ShapeError
-from ..graph.node import Variable
+from ..graph.node import Constant, Variable
+from ..graph.walk import graph_inputs
 from ..ops.elemwise import elemwise_of
 from ..ops.sizes import Shape_i, shape_i
 from ..ops.slice import INDEX, Subtensor
@@ -52,6 +53,13 @@ def _leaf(leaf: Expr, facts: Any) -> Any:
     return variable if variable.type.dtype == "int64" else variable.astype("int64")
 
 
+def _is_at_hand(size: Variable, inputs: frozenset[Variable] | None) -> bool:
+    """Whether an expression can be computed from the inputs of the graph that is rewritten."""
+    if inputs is None:
+        return True
+    return all(isinstance(v, Constant) or v in inputs for v in graph_inputs([size]))
+
+
 def length_variable(x: Variable, axis: int, ctx: Any) -> Any:
     """The length of an axis of `x` as a 0-d int64 variable that does not need the value of `x`.
 
@@ -65,6 +73,6 @@ def length_variable(x: Variable, axis: int, ctx: Any) -> Any:
             found = size_variable(ctx.facts.shape(x)[axis], ctx.facts)
         except ShapeError:
             found = None
-        if found is not None:
+        if found is not None and _is_at_hand(found, ctx.inner_inputs):
             return found
     return shape_i(x, axis)

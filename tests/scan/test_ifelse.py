@@ -252,3 +252,28 @@ def test_conditions_that_are_computed(mode: str) -> None:
     for got, want in zip(f(-a, b), (np.cos(2 * b), 3), strict=True):
         np.testing.assert_allclose(got, want)
     assert (then.runs, other.runs) == (1, 1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gradients_of_nested_conditions(mode: str) -> None:
+    c, d, x = T.iscalar("c"), T.iscalar("d"), T.dvector("x")
+    w = T.dmatrix("w")
+    h = ifelse(c, T.tanh(T.dot(x, w)), ifelse(d, x * x[0], T.sin(x)))
+    z = (ifelse(d, h * 2, T.exp(h)) * x).sum()
+    f = function([c, d, x, w], [z, *grad(z, [x, w])], mode=mode)
+    xv, wv = np.array([0.3, -0.6]), np.array([[0.2, -0.4], [1.1, 0.7]])
+    for cv in (0, 1):
+        for dv in (0, 1):
+
+            def value(x: Any, w: Any, cv: int = cv, dv: int = dv) -> Any:
+                h = np.tanh(x @ w) if cv else x * x[0] if dv else np.sin(x)
+                return ((h * 2 if dv else np.exp(h)) * x).sum()
+
+            got, gx, gw = f(cv, dv, xv, wv)
+            np.testing.assert_allclose(got, value(xv, wv))
+            np.testing.assert_allclose(
+                gx, numerical_gradient(lambda v, f=value: f(v, wv), xv), rtol=1e-5, atol=1e-8
+            )
+            np.testing.assert_allclose(
+                gw, numerical_gradient(lambda v, f=value: f(xv, v), wv), rtol=1e-5, atol=1e-8
+            )
