@@ -42,8 +42,6 @@ class Task:
     ----------
     closed : Closed
     mode : Mode
-    borrow : sequence of bool
-        Which outputs may share memory with inputs or shared values.
     declared : sequence of tuple or None
         Per input the lengths that the user declared for it.
     strict : sequence of bool
@@ -54,7 +52,6 @@ class Task:
 
     closed: Closed
     mode: Any
-    borrow: Sequence[bool]
     declared: Sequence[tuple[int | None, ...] | None]
     strict: Sequence[bool]
     mutable: Sequence[bool]
@@ -135,7 +132,6 @@ class NumpyExecutor(Executor):
             self.closed.shared,
             self.optimized.outputs[:count],
             self.optimized.outputs[count:],
-            task.borrow,
             node_error,
         )
 
@@ -281,11 +277,9 @@ def make_executor(maker: Any) -> Executor:
 
     Without an extension or a compiler the NumPy path serves, with one notice per process.
     """
-    borrow = [o.borrow for o in maker.outs]
     task = Task(
         closed=maker.closed,
         mode=maker.mode,
-        borrow=borrow + [False] * (len(maker.closed.outputs) - len(borrow)),
         declared=[getattr(s.variable, "static_shape", None) for s in maker.explicit],
         strict=[s.strict for s in maker.explicit],
         # State changes only when the call has succeeded, so it is never written over.

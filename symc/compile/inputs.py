@@ -99,8 +99,9 @@ class Out:
     ----------
     variable : Variable
     borrow : bool, optional
-        The result may share memory with storage of the function or of a shared variable, so it is
-        only valid until the next call.
+        Accepted for Theano's sake, and without effect: every result has memory of its own, which
+        the program writes directly. Only a result that is an argument, a shared variable or the
+        new value of one as it stands is copied, so that the caller may keep and change it.
     """
 
     def __init__(self, variable: Variable, borrow: bool = False) -> None:

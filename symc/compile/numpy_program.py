@@ -1,7 +1,7 @@
 """The NumPy path: run a graph node by node by the reference meaning of every op.
 
 It needs no compiler and is the oracle for the native path. Values are dropped after their last
-use; results never share memory with inputs, shared values or constants unless borrowed.
+use; results never share memory with inputs, shared values or constants.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ class NumpyProgram:
         Leaves that get values in a call.
     outputs, updates : sequences of Variable
         What a call computes.
-    borrow : sequence of bool
-        Which outputs may share memory with inputs, shared values or each other.
     fail : callable
         ``fail(error, node, values)`` gives the exception to raise for an error in a node.
     """
@@ -37,14 +35,12 @@ class NumpyProgram:
         shared: Sequence[Variable],
         outputs: Sequence[Variable],
         updates: Sequence[Variable],
-        borrow: Sequence[bool],
         fail: Callable[[Exception, Apply, list[Any]], Exception],
     ) -> None:
         self.leaves = [*inputs, *shared]
         self.results = [*outputs, *updates]
         self.order = toposort(self.results, self.leaves)
         self.n_outputs = len(outputs)
-        self.borrow = list(borrow)
         self.fail = fail
         self._number_slots()
 
@@ -94,11 +90,10 @@ class NumpyProgram:
                 store[s] = None
         taken = [store[s] for s in (*self._leaf_slots, *self._constant_slots)]
         results = []
-        for k, s in enumerate(self._result_slots):
+        for s in self._result_slots:
             value = store[s]
-            borrowed = k < self.n_outputs and self.borrow[k]
             if isinstance(value, np.ndarray):
-                if not borrowed and any(_share(value, t) for t in taken):
+                if any(_share(value, t) for t in taken):
                     value = value.copy()
                 taken.append(value)
             results.append(value)

@@ -1,4 +1,4 @@
-"""``In(mutable=True)``: results in the memory of arguments, where nothing else sees that memory."""
+"""What shares memory with what: ``In(mutable=True)``, ``Out(borrow=True)``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import symc.tensor as T
-from symc import In, function, shared
+from symc import In, Out, function, shared
 from symc.runtime import native_available
 
 needs_compiler = pytest.mark.skipif(not native_available(), reason="no compiler")
@@ -74,3 +74,33 @@ def test_two_results_never_share_one_argument() -> None:
     results = f(np.arange(3.0))
     for got, want in zip(results, ([1, 2, 3], [0, 2, 4], [0, 1, 2]), strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("mode", ["FAST_RUN", "NUMPY"])
+def test_results_belong_to_the_caller_also_when_borrowed(mode: str) -> None:
+    x = T.dvector("x")
+    w = shared(np.ones(3), name="w")
+    new = T.tanh(w) + x
+    outputs = [Out(v, borrow=True) for v in (x, w, w[::-1], new, new, x * 2)]
+    f = function([x], outputs, updates=[(w, new)], mode=mode)
+    argument = np.arange(3.0)
+    results = f(argument)
+    kept = [r.copy() for r in results]
+    f(argument + 5)
+    for result, value in zip(results, kept, strict=True):
+        np.testing.assert_array_equal(result, value)
+    stored = w.get_value()
+    for result in results:
+        result[:] = -1
+    np.testing.assert_array_equal(argument, [0, 1, 2])
+    np.testing.assert_array_equal(w.get_value(), stored)
+
+
+@needs_compiler
+def test_an_update_that_is_a_result_too_is_written_to_both_by_one_step() -> None:
+    x = T.dvector("x")
+    w = shared(np.ones(3), name="w")
+    new = T.tanh(w) + x
+    f = function([x], Out(new, borrow=True), updates=[(w, new)], mode="FAST_RUN")
+    assert len(f.maker.fgraph.apply_nodes) == 1
+    np.testing.assert_allclose(f(np.ones(3)), w.get_value(), rtol=0)
