@@ -3,4 +3,4 @@
 Importing the package registers all records.
 """
 
-from . import arith, complex, composite, evaluate, logic, math, simplify, special
+from . import arith, complex, composite, evaluate, logic, math, random, simplify, special

@@ -11,6 +11,7 @@ USER_LEVEL = (
     "scan_module",
     "ifelse",
     "tensor",
+    "sandbox",
     "sparse",
     "cache",
     "doctor",

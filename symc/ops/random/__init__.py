@@ -1,0 +1,1 @@
+"""Random draws as expressions of a state, the vector (key, counter)."""

@@ -1,0 +1,1 @@
+"""Paths that Theano's users know."""
