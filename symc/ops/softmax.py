@@ -33,6 +33,7 @@ from .math import (
     eq,
     exp,
     expm1,
+    isinf,
     log,
     maximum,
     minimum,
@@ -186,8 +187,11 @@ class LogSoftmax(_AlongAxis):
 
     def expand(self, node: Apply) -> list[Any]:
         (x,) = node.inputs
-        shifted = x - finite_shift(largest_along(x, self.axis))
-        return [shifted - log(sum_(exp(shifted), axis=self.axis, keepdims=True))]
+        largest = largest_along(x, self.axis)
+        # The exponentials are those of softmax, so that both together compute them once; where
+        # the maximum is infinite, and they are not numbers, it is the logarithm of their sum.
+        total = log(sum_(exp(x - largest), axis=self.axis, keepdims=True))
+        return [x - finite_shift(largest) - switch(isinf(largest), largest, total)]
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (x,), (g,) = inputs, g_outputs
