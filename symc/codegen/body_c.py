@@ -235,7 +235,8 @@ class Body:
         shapes = {o.key: buffers[bind[o.key]].shape for o in kernel.operands}
         known = frozenset(o.key for o in kernel.operands if buffers[bind[o.key]].contiguous)
         aliased = self._aliased(kernel.operands, bind)
-        variants, functions = self._scheduled(kernel, shapes, known, aliased)
+        passing = frozenset(o.key for o in kernel.operands if buffers[bind[o.key]].kind == "temp")
+        variants, functions = self._scheduled(kernel, shapes, known, aliased, passing)
         self._estimate(kernel)
         packed: dict[str, str] = {}
         if variants[0].pack:
@@ -257,15 +258,16 @@ class Body:
         shapes: dict[str, tuple[Expr, ...]],
         known: frozenset[str],
         aliased: frozenset[str],
+        passing: frozenset[str],
     ) -> tuple[Sequence[Variant], list[NestFunction]]:
         """The variants of a kernel and their functions; made once for the links of a chain."""
         key = (
             *(kernel.axes, kernel.operands, kernel.stages, kernel.index_checks),
-            *(tuple(shapes.values()), known, aliased),
+            *(tuple(shapes.values()), known, aliased, passing),
         )
         found = self._made.get(key)
         if found is None:
-            variants = schedule(kernel, shapes, known, aliased, self.target)
+            variants = schedule(kernel, shapes, known, aliased, self.target, passing)
             found = variants, [print_nest(variant.nest, aliased) for variant in variants]
             self._made[key] = found
         return found

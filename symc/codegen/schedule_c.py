@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..dtypes import DTYPES
 from ..loop import ir
 from ..loop.kernel import Kernel, Stage, Store
 from ..scalar.arith import maximum, minimum
@@ -82,6 +83,7 @@ def schedule(
     contiguous: frozenset[str] = frozenset(),
     aliased: frozenset[str] = frozenset(),
     target: Target = DEFAULT,
+    passing: frozenset[str] = frozenset(),
 ) -> list[Variant]:
     """The nests of a kernel, most special first; the last one always applies.
 
@@ -96,8 +98,11 @@ def schedule(
     aliased : frozenset of str
         Operands that share memory with another one, where one of the two is stored to.
     target : Target
+    passing : frozenset of str
+        Operands that later steps of the program read and nobody else: integers among them are
+        positions, seldom many enough to be stored past the caches.
     """
-    choice = _Choice(kernel, shapes, aliased, target)
+    choice = _Choice(kernel, shapes, aliased, target, passing)
     keys = tuple(o.key for o in kernel.operands if o.ndim)
     unsure = tuple(k for k in keys if k not in contiguous)
     variants = choice.flat(unsure)
@@ -118,11 +123,19 @@ class _Choice:
     """The variants of one kernel."""
 
     def __init__(
-        self, kernel: Kernel, shapes: Shapes, aliased: frozenset[str], target: Target
+        self,
+        kernel: Kernel,
+        shapes: Shapes,
+        aliased: frozenset[str],
+        target: Target,
+        passing: frozenset[str],
     ) -> None:
         self.kernel = kernel
         self.target = target
         self.aliased = aliased
+        self.positions = {
+            o.key for o in kernel.operands if o.key in passing and DTYPES[o.dtype].kind in "biu"
+        }
         self.prepared = prepare(kernel, shapes, aliased=aliased)
         self.recomputed = prepare(kernel, shapes, recompute=True, aliased=aliased)
         self.ctx = kernel.ctx
@@ -160,6 +173,8 @@ class _Choice:
             return None
         sizes = {o.key: np.dtype(o.dtype).itemsize for o in self.kernel.operands}
         stores = [s for stage in self.prepared.stages for s in stage.stores]
+        if all(s.operand in self.positions for s in stores):
+            return None
         bytes_per_point = sum(sizes[s.operand] for s in stores)
         least = self.target.stream_bytes // bytes_per_point
         large = self.ctx.call(ge, (self.outer * self.inner, self.ctx.integer(least)))
@@ -223,6 +238,8 @@ def elementwise(placer: Placer, target: Target) -> ir.Nest:
     loops = Loops(placer, target)
     ctx = loops.ctx
     stages = loops.kernel.stages
+    if placer.strided and len(placer.outer) == 1 and cost(loops.kernel.roots()) <= STREAM_COST:
+        loops.kind = "serial"  # lanes would be gathered and scattered, one by one
 
     def all_stages(point: Point) -> list[ir.Stmt]:
         return [s for stage in stages for s in loops.point(stage, point)]

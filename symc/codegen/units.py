@@ -130,6 +130,6 @@ def _groups(kernels: Sequence[NestFunction]) -> list[list[NestFunction]]:
 def _head(needs: Iterable[str]) -> str:
     """The includes of a unit: what is not needed costs the compiler time."""
     lines = [f"#include <{name}>" for name in _SYSTEM]
-    lines.append('#include "symc_abi.h"')
+    lines += ['#include "symc_abi.h"', "#define SY_NO_TRIG"]  # functions that need trig.h name it
     lines += [f'#include "{name}"' for name in sorted(needs)]
     return "\n".join(lines) + "\n"

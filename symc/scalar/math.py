@@ -19,6 +19,7 @@ from .logic import eq, gt, isinf, switch
 from .op import BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
 
 SPECIAL = ("special.h",)
+TRIG = (*SPECIAL, "trig.h")  # a header of its own, because it takes as long as all others
 scipy_special = LazyModule("scipy.special")
 
 
@@ -33,6 +34,7 @@ def function(
     c: str | None = None,
     c_complex: str | None = None,
     cost: int = 20,
+    needs: tuple[str, ...] = SPECIAL,
     **properties: Any,
 ) -> ScalarOp:
     """Make the record of a function with float operands and result that C calls by name.
@@ -45,6 +47,8 @@ def function(
         Name of the C function, without precision suffix; a ``sy_`` name is from special.h.
     c_complex : str, optional
         Name of the complex C function; the derivative must then be the complex one.
+    needs : tuple of str
+        Headers of a ``sy_`` function.
     """
     templates: dict[str, Any] = {}
     operands = ", ".join(f"{{{i}}}" for i in range(nin))
@@ -62,7 +66,7 @@ def function(
         c=templates or None,
         grad=grad,
         kinds="fc" if c_complex else "f",
-        needs=SPECIAL if c and c.startswith("sy_") else (),
+        needs=needs if c and c.startswith("sy_") else (),
         holomorphic=c_complex is not None,
         cost=cost,
         doc=doc,
@@ -335,6 +339,7 @@ sin = function(
     lambda g, y, x: (g * cos(x),),
     "Sine of x in radians.",
     c="sy_sin",
+    needs=TRIG,
     c_complex="csin",
     vector=True,
     zero_at_zero=True,
@@ -347,6 +352,7 @@ cos: ScalarOp = function(
     lambda g, y, x: (-(g * sin(x)),),
     "Cosine of x in radians.",
     c="sy_cos",
+    needs=TRIG,
     c_complex="ccos",
     vector=True,
     range=(-1, 1),
@@ -358,6 +364,7 @@ tan = function(
     lambda g, y, x: (g * (1 + y * y),),
     "Tangent of x in radians.",
     c="sy_tan",
+    needs=TRIG,
     vector=True,
     c_complex="ctan",
     zero_at_zero=True,
