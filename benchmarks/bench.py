@@ -183,12 +183,15 @@ class Bench:
     def run(self, cases: list[Case]) -> dict[str, Any]:
         """Measure; returns what is written as JSON."""
         found: dict[str, Any] = {}
-        ceilings: dict[str, Any] = {}
-        if "numpy" in self.processes:
-            ceilings = self.processes["numpy"].ask(do="ceilings")
+        ceilings: dict[str, float] = {}
+        loads = []
         for case in cases:
             print(f"{case.name} ...", end=" ", flush=True, file=sys.stderr)
-            found[case.name] = {**self._case(case), "ceilings": ceilings}
+            loads.append(os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0)
+            if "numpy" in self.processes:
+                answer = self.processes["numpy"].ask(do="ceilings")
+                ceilings = report.highest(ceilings, answer)
+            found[case.name] = self._case(case)
             print("done", file=sys.stderr)
         for process in self.processes.values():
             process.close()
@@ -197,6 +200,8 @@ class Bench:
             "machine": f"{_processor()}, {with_numpy.cores()} cores",
             "versions": self.versions,
             "absent": self.absent,
+            "ceilings": ceilings,
+            "load": max(loads, default=0.0),
             "cases": found,
         }
 

@@ -74,7 +74,7 @@ def lines(result: dict[str, Any]) -> list[tuple[str, ...]]:
                     _time(row["median"]),
                     f"{row['spread']:.0%}",
                     _verdict(case, rows) if name == "symc" else "",
-                    _achieved(case, row["median"], found.get("ceilings", {})),
+                    _achieved(case, row["median"], result["ceilings"]),
                 )
             )
     return table
@@ -144,10 +144,9 @@ def show(result: dict[str, Any]) -> None:
 
 def _ceilings(result: dict[str, Any]) -> str:
     """What the machine could do in this run, or in the best of several."""
-    known = [c["ceilings"] for c in result["cases"].values() if "bytes" in c.get("ceilings", {})]
-    if not known:
+    if not result["ceilings"]:
         return ""
-    copy, gemm = (max(c[what] for c in known) / 1e9 for what in ("bytes", "flops"))
+    copy, gemm = (result["ceilings"][what] / 1e9 for what in ("bytes", "flops"))
     return (
         f"The machine ({result['machine']}) copied {copy:.3g} GB/s on all cores and multiplied "
         f"matrices at {gemm:.3g} Gflop/s (float32)."
@@ -172,11 +171,19 @@ def notes(result: dict[str, Any]) -> list[str]:
     return [f"Left out: {'; '.join(parts)}."] * bool(parts) + failed
 
 
+def highest(*ceilings: dict[str, Any]) -> dict[str, float]:
+    """The highest of what was measured several times."""
+    known = [c for c in ceilings if "bytes" in c]
+    return {what: max(c[what] for c in known) for what in ("bytes", "flops") if known}
+
+
 def merged(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Several runs as one; of a case that several have, the last one counts."""
     whole = dict(results[-1])
     for key in ("versions", "cases"):
         whole[key] = {k: v for result in results for k, v in result[key].items()}
+    whole["ceilings"] = highest(*(result["ceilings"] for result in results))
+    whole["load"] = max(result["load"] for result in results)
     whole["absent"] = [n for n in whole["absent"] if n not in whole["versions"]]
     return whole
 
@@ -198,6 +205,8 @@ def page(result: dict[str, Any]) -> str:
 Written by `symc bench --write-docs docs/benchmarks.md` on {result["time"]}. Each framework ran in
 a process of its own, the rounds were interleaved, and every result was compared with NumPy's
 first. {_ceilings(result)} Peers: {versions}.
+Up to {result["load"]:.1f} processes wanted to run during the measurement (load average): where
+these are more than the cores, times are longer than on a quiet machine and the spread is large.
 
 "First call" is cold: from building the expression to the end of the first call, with nothing
 cached; it is measured in a fresh process where it has a target, and else in the process that is

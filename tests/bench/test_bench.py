@@ -62,6 +62,8 @@ def test_a_run_writes_figures_page_and_picture(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(figures.read_text())
+    assert result["ceilings"]["bytes"] > 1e8
+    assert result["ceilings"]["flops"] > 1e8
     assert result["versions"] == {"numpy": np.__version__}
     assert set(result["cases"]) == {"small", "square_1e3"}
     for case in result["cases"].values():
@@ -69,7 +71,6 @@ def test_a_run_writes_figures_page_and_picture(tmp_path: Path) -> None:
             assert row["median"] > 0
             assert row["first"] > 0
             assert row["cached"] > 0
-        assert case["ceilings"]["bytes"] > 1e8
     assert "`square_1e3`" in page.read_text()
     assert "divided by the *cold* first call" in " ".join(page.read_text().split())
     assert picture.read_bytes()[:4] == b"\x89PNG"
@@ -126,11 +127,13 @@ def _result(symc_time: float, peer: float, spread: float = 0.0) -> dict[str, Any
         "jax": {"median": peer, "spread": 0.0, "first": 2.0},
     }
     return {
-        "cases": {"small": {"rows": rows, "missing": [], "ceilings": {}}},
+        "cases": {"small": {"rows": rows, "missing": []}},
         "time": "now",
         "machine": "a machine",
         "versions": {"jax": "1.0"},
         "absent": [],
+        "ceilings": {},
+        "load": 0.5,
     }
 
 
@@ -150,8 +153,8 @@ def test_ratios_compare_with_the_best_peer(modules: Any) -> None:
     assert report.best_peer(rows) == "numpy"
     assert report.ratio(rows) == 0.5
     assert report.ratio(rows, "first", report.COMPILING) == 0.5
-    found = {"rows": rows, "ceilings": {"bytes": 1e9}}
-    table = report.lines({"cases": {"small": found}})
+    result = {"cases": {"small": {"rows": rows}}, "ceilings": {"bytes": 1e9, "flops": 1e9}}
+    table = report.lines(result)
     assert table[0][:2] == ("small", "symc")
     assert "0.50 of 0.3 !" in table[0][6]
 
@@ -285,6 +288,8 @@ def test_frameworks_that_are_left_out_are_named(modules: Any) -> None:
 def test_runs_are_reported_together(modules: Any, tmp_path: Path) -> None:
     one, two = _result(1.0, 2.0), _result(1.0, 4.0)
     two["cases"] = {"sum": two["cases"]["small"]}
+    one["ceilings"] = {"bytes": 2e9, "flops": 5e9}
+    two["ceilings"] = {"bytes": 3e9, "flops": 4e9}
     two["versions"], two["absent"] = {"numba": "2.0"}, ["jax", "torch"]
     files = [tmp_path / "one.json", tmp_path / "two.json"]
     for path, result in zip(files, (one, two), strict=True):
@@ -299,6 +304,7 @@ def test_runs_are_reported_together(modules: Any, tmp_path: Path) -> None:
     assert "| sum | symc |" in text
     assert "0.25 of 1.25" in text
     assert "not installed: torch." in text
+    assert "copied 3 GB/s on all cores and multiplied matrices at 5 Gflop/s" in text
 
 
 def test_cases_without_a_ratio_are_judged_by_the_excess(modules: Any) -> None:
