@@ -13,12 +13,18 @@ from ..errors import DisconnectedInputError, user_message
 from ..graph.node import Variable
 from ..graph.special import DisconnectedType
 from ..graph.trace import user_line
-from ..ops.alloc import zeros
+from ..ops.alloc import arange, zeros
+from ..ops.elemwise import cast
 from ..ops.join import stack
+from ..ops.math import eq
 from ..ops.reduce import gradient_dtype
+from ..scan_module import scan
 from .cost import as_gradient, as_list, finished, format_as, grad, stand_in
 
 __all__ = ["Lop", "Rop", "hessian", "hessian_vector_product", "jacobian"]
+
+_MAX_UNROLLED = 8
+"""Up to so many rows are built one by one: the optimiser sees through them. More are a loop."""
 
 
 def Lop(
@@ -171,7 +177,7 @@ def jacobian(
     Parameters
     ----------
     expression : Variable
-        A scalar, or a vector whose length is known when the graph is built.
+        A scalar, or a vector; the rows of a long one, or of unknown length, are a loop.
     wrt : Variable or list or tuple
         Tensors of floating point dtype, of any rank.
     consider_constant, disconnected_inputs
@@ -187,8 +193,6 @@ def jacobian(
     ------
     TypeError
         If `expression` has more than one axis.
-    ValueError
-        If its length is not known.
 
     Examples
     --------
@@ -207,14 +211,12 @@ def jacobian(
     if expression.type.ndim == 0:
         results = grad(expression, wanted, **options)
     else:
-        length = _length(expression)
-        rows = [grad(expression[i], wanted, **options) for i in range(length)]
-        results = [_stacked([row[k] for row in rows], v) for k, v in enumerate(wanted)]
+        _check_vector(expression)
+        results = _rows(expression, wanted, options)
     return format_as(isinstance(wrt, list), isinstance(wrt, tuple), results)
 
 
-def _length(expression: Any) -> int:
-    """The length of a vector, which must be known."""
+def _check_vector(expression: Any) -> None:
     if expression.type.ndim != 1:
         raise TypeError(
             user_message(
@@ -224,18 +226,33 @@ def _length(expression: Any) -> int:
                 where=user_line(expression) or None,
             )
         )
+
+
+def _rows(expression: Any, wanted: list[Any], options: dict[str, Any]) -> list[Any]:
+    """Per wanted variable the gradients of the elements of a vector, stacked.
+
+    Parameters
+    ----------
+    expression : Variable
+        1-d; of any length.
+    wanted : list of Variable
+    options : dict
+        Passed to `grad`.
+    """
     (length,) = known_lengths(expression)
-    if length is None:
-        raise ValueError(
-            user_message(
-                "a Jacobian needs a vector whose length is known when the graph is built",
-                got=f"{expression} of type {expression.type}, of unknown length",
-                hint="say it: T.specify_shape(expression, (n,)); a loop over an unknown number "
-                "of rows needs symc.scan, which is missing",
-                where=user_line(expression) or None,
-            )
-        )
-    return length
+    if length is not None and length <= _MAX_UNROLLED:
+        rows = [grad(expression[i], wanted, **options) for i in range(length)]
+        return [_stacked([row[k] for row in rows], v) for k, v in enumerate(wanted)]
+    places = arange(expression.shape[0])
+
+    def row(i: Any) -> list[Any]:
+        # A unit vector, and not the element: a loop of no steps has no element to speak of.
+        unit = cast(eq(places, i), gradient_dtype(expression.type.dtype))
+        products: list[Any] = Lop(expression, wanted, unit, **options)
+        return products
+
+    results, _ = scan(row, sequences=places, return_list=True)
+    return list(results)
 
 
 def _stacked(rows: list[Any], variable: Any) -> Any:
@@ -258,7 +275,7 @@ def hessian(
     cost : Variable
         0-d.
     wrt : Variable or list or tuple
-        Vectors whose lengths are known when the graph is built.
+        Vectors.
     consider_constant, disconnected_inputs
         See `grad`.
 
@@ -269,13 +286,13 @@ def hessian(
 
     Raises
     ------
-    TypeError, ValueError
-        If a variable is no vector, or its length is not known.
+    TypeError
+        If a variable is no vector.
 
     Examples
     --------
     >>> import symc, symc.tensor as T
-    >>> x = T.specify_shape(T.dvector("x"), (2,))
+    >>> x = T.dvector("x")
     >>> symc.gradient.hessian(x[0] ** 2 * x[1], x).eval({x: [1.0, 2.0]}).tolist()
     [[4.0, 2.0], [2.0, 0.0]]
     """
@@ -283,13 +300,10 @@ def hessian(
     barred = list(consider_constant or ())
     results = []
     for variable in wanted:
-        length = _length(variable)
+        _check_vector(variable)
         first = grad(
             cost, variable, consider_constant=barred, disconnected_inputs=disconnected_inputs
         )
-        rows = [
-            grad(first[i], variable, consider_constant=barred, disconnected_inputs="ignore")
-            for i in range(length)
-        ]
-        results.append(_stacked(rows, variable) if rows else zeros((0, 0), variable.type.dtype))
+        options = {"consider_constant": barred, "disconnected_inputs": "ignore"}
+        results += _rows(first, [variable], options)
     return format_as(isinstance(wrt, list), isinstance(wrt, tuple), results)

@@ -140,6 +140,8 @@ class MemoryPlanner:
         old, new = self.buffers[source], self.buffers[target]
         if old.kind != "temp" or new.kind == "dynamic" or old.base is not None:
             return False
+        if source not in self.writes:
+            return False  # made outside of this loop: every round needs it
         copy = self.items.index(self._copy_step(target))
         return self.uses[source][-1] == copy and _same_extent(old, new)
 
@@ -277,7 +279,7 @@ class MemoryPlanner:
                 continue
             free = [
                 b for b in sorted(item.reads)
-                if self.buffers[b].kind == "temp" and self.uses[b][-1] == k
+                if self.buffers[b].kind == "temp" and self.uses[b][-1] == k and b in self.writes
             ]
             results = [b for b in sorted(item.writes) if self.buffers[b].kind == "temp"]
             for result in results if free else ():

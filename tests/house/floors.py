@@ -6,9 +6,9 @@ FLOOR_0 = ("errors", "flags", "config", "dtypes", "lazy", "util")
 GRAPH_SIDE = (*FLOOR_0, "graph", "scalar", "loop", "array", "autodiff", "ops", "rewrite")
 MACHINE_SIDE = ("lower", "codegen", "runtime")
 USER_LEVEL = (
+    "scan_module",
     "gradient",
     "printing",
-    "scan_module",
     "ifelse",
     "tensor",
     "sandbox",
@@ -22,7 +22,9 @@ USER_LEVEL = (
 UP_TO_COMPILE = (*GRAPH_SIDE, *MACHINE_SIDE, "compile")
 
 # What code outside of symc may use, and so the packages that are written as a user would.
-PUBLIC = ("", "errors", "config", "gradient", "printing", "scan_module", "ifelse", "tensor", "sparse")
+PUBLIC = (
+    *("", "errors", "config", "gradient", "printing", "scan_module", "ifelse", "tensor", "sparse"),
+)
 
 # top-level module or package -> the others it may import ("" is symc/__init__.py)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

@@ -92,3 +92,13 @@ def test_temporaries_do_not_pile_up() -> None:
     )
     _, peak = _peak(out[-1], start, n)
     assert peak < 30 * ROW
+
+
+def test_what_was_made_outside_is_not_overwritten_inside() -> None:
+    x, steps = T.dvector("x"), T.lscalar("steps")
+    base = T.exp(x) / T.exp(x).sum()
+    rows, _ = scan(lambda i: T.inc_subtensor(base[i], 1.0) * 2, sequences=T.arange(steps))
+    point = np.array([0.5, -1.0, 2.0])
+    share = np.exp(point) / np.exp(point).sum()
+    got = function([x, steps], rows)(point, 3)
+    np.testing.assert_allclose(got, 2 * (share + np.eye(3)), rtol=1e-12)
