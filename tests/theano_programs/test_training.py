@@ -147,3 +147,26 @@ def test_gradients_clipped_by_their_global_norm(mode):
         np.testing.assert_allclose(step(), n)
         value = value - value * (1 / n if n > 1 else 1)
         np.testing.assert_allclose(np.append(a.get_value(), b.get_value()), value)
+
+
+@both_modes
+def test_newton_steps_with_the_hessian(mode):
+    rng = np.random.default_rng(11)
+    inputs, targets = rng.normal(size=(40, 3)), rng.integers(0, 2, 40).astype("float64")
+    x, y = T.dmatrix("x"), T.dvector("y")
+    w = theano.shared(np.zeros(3), "w")
+    p = T.nnet.sigmoid(T.dot(x, w))
+    cost = T.nnet.binary_crossentropy(p, y).mean() + 0.05 * (w**2).sum()
+    outputs = [T.grad(cost, w), theano.gradient.hessian(cost, w)]
+    f = theano.function([x, y], outputs, mode=mode)
+    expected = np.zeros(3)
+    for _ in range(5):
+        slope, curvature = f(inputs, targets)
+        q = 1 / (1 + np.exp(-inputs @ expected))
+        want = inputs.T @ (q - targets) / 40 + 0.1 * expected
+        second = (inputs.T * (q * (1 - q))) @ inputs / 40 + 0.1 * np.eye(3)
+        np.testing.assert_allclose(slope, want, rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(curvature, second, rtol=1e-9, atol=1e-12)
+        expected = expected - np.linalg.solve(second, want)
+        w.set_value(w.get_value() - np.linalg.solve(curvature, slope))
+    assert np.abs(slope).max() < 1e-9
