@@ -14,7 +14,7 @@ from .body_c import Body
 from .cstyle import NestFunction, outlined_text
 from .flags import level_for
 
-UNIT_LINES = 400
+UNIT_LINES = 450
 """Lines of kernels in a unit; it takes about a third of a second to compile."""
 JOINED_LINES = 2500
 """Lines of joined units, about as many as are compiled in ten times the time of the headers."""

@@ -29,7 +29,8 @@ def unit_nest(nest: ir.Nest, operands: Sequence[Operand]) -> ir.Nest | None:
         Those whose last stride is 1 where this nest is called.
     """
     keys = [o.key for o in operands if o.ndim and o.key not in nest.layouts]
-    if not keys or sum(1 for _ in ir.statements(nest.body)) > LONGEST:
+    statements = [stmt for stmt, _ in ir.statements(nest.body)]
+    if not keys or len(statements) > LONGEST or not any(_is_plain(s) for s in statements):
         return None
     one = nest.ctx.integer(1)
     layouts = dict(nest.layouts)
@@ -39,6 +40,14 @@ def unit_nest(nest: ir.Nest, operands: Sequence[Operand]) -> ir.Nest | None:
         layouts[key] = (*strides, one)
     body = [_unswitched(stmt, nest) for stmt in nest.body]
     return replace(nest, body=tuple(body), layouts=layouts)
+
+
+def _is_plain(stmt: ir.Stmt) -> bool:
+    """Whether a statement is an innermost loop without branches: the others stay scalar anyway."""
+    branches = (ir.For, ir.While, ir.If, ir.CheckIndex, ir.FailIf, ir.AtomicAdd)
+    return isinstance(stmt, ir.For) and not any(
+        isinstance(inner, branches) for inner, _ in ir.statements(stmt.body)
+    )
 
 
 def _unswitched(stmt: ir.Stmt, nest: ir.Nest) -> ir.Stmt:
