@@ -99,9 +99,9 @@ def _judged(what: str, value: float | None, target: float | None) -> str:
     if value is None:
         return ""
     if target is None:
-        return f"{what}{value:.2f}"
+        return f"{what}{value:.3g}"
     sign = "" if value <= target else " !"
-    return f"{what}{value:.2f} of {target:g}{sign}"
+    return f"{what}{value:.3g} of {target:g}{sign}"
 
 
 def _time(seconds: float | None) -> str:
