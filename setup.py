@@ -112,7 +112,7 @@ setup(
         "symc_benchmarks",
     ],
     package_dir={"symc_benchmarks": "benchmarks"},
-    package_data={"": ["*.h", "*.c", "*/*.h", "*/*.c"]},
+    package_data={"": ["*.h", "*.c", "*/*.h", "*/*.c"], "symc.demo": ["passage.txt"]},
     entry_points={"console_scripts": ["symc = symc.cli:main"]},
     ext_modules=extensions(),
     cmdclass={"build_ext": OptionalBuildExt},

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from . import bench, cache, doctor
 from .demo.data import bundled_digits, mnist_digits
+from .demo.text import PASSAGE, read_text
 from .demo.train import RECIPES, run
+from .demo.train_lstm import run_text
+
+LSTM = "lstm"
+"""The model of ``symc demo`` that learns from text; the others learn from digits."""
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -19,14 +24,26 @@ def _demo(arguments: argparse.Namespace) -> int:
         print("symc demo needs a few more packages: python3 -m pip install -e '.[demo]'")
         return 1
     console = Console()
+    models = arguments.model or [*RECIPES, LSTM]
+    digits = text = None
     try:
-        digits = mnist_digits(arguments.data) if arguments.data else bundled_digits()
+        if set(models) != {LSTM}:
+            digits = mnist_digits(arguments.data) if arguments.data else bundled_digits()
+        if LSTM in models:
+            text = read_text(arguments.text or PASSAGE)
+        elif arguments.text:
+            raise ValueError(f"--text is for --model {LSTM}, not for {', '.join(models)}")
     except (ImportError, OSError, ValueError) as error:
         print(f"symc demo: {error}", file=sys.stderr)
         return 1
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for name in arguments.model or list(RECIPES):
-        run(name, digits, arguments.out, console)
+    for name in models:
+        if name == LSTM:
+            assert text is not None
+            run_text(text, console)
+        else:
+            assert digits is not None
+            run(name, digits, arguments.out, console)
     return 0
 
 
@@ -39,11 +56,17 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     top = argparse.ArgumentParser(prog="symc", description="symbolic expression compiler")
     commands = top.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="train models on handwritten digits")
+    demo = commands.add_parser("demo", help="train models on handwritten digits and on text")
     demo.add_argument(
-        "--model", choices=list(RECIPES), action="append", help="default: all, one after the other"
+        "--model",
+        choices=[*RECIPES, LSTM],
+        action="append",
+        help="default: all, one after the other",
     )
     demo.add_argument("--data", type=Path, metavar="DIR", help="folder with MNIST idx files")
+    demo.add_argument(
+        "--text", type=Path, metavar="FILE", help="what the LSTM learns; default: a passage"
+    )
     demo.add_argument(
         "--out", type=Path, metavar="DIR", default=Path(), help="where pictures go; default: here"
     )
