@@ -264,9 +264,19 @@ class _Loop:
         ]
         operands += [body.first[k].value for k in seen]
         made = Scan([*inner, *copies], outs, info)(
-            self.steps, *operands, *states, *outside, return_list=True
+            self.steps, *operands, *self._given_states(states), *outside, return_list=True
         )
         return self._results(made, seen, collected, states)
+
+    def _given_states(self, states: dict[Any, Any]) -> list[Any]:
+        """The states before the loop.
+
+        Those that follow a default update are clones, which get the value after the loop as their
+        default update: functions store it even if they are not given the updates.
+        """
+        explicit = self.body.result.updates
+        self.clones = {v: v.clone() for v in states if v not in explicit}
+        return [self.clones.get(v, v) for v in states]
 
     def _states(self) -> dict[Any, Any]:
         """Shared variables that change from step to step, and their new values.
@@ -345,6 +355,8 @@ class _Loop:
         first = len(seen) + len(collected)
         for variable, final in zip(states, made[first : first + len(states)], strict=True):
             updates[variable] = final
+            if variable in self.clones:
+                self.clones[variable].default_update = final
         return outputs, updates
 
 
