@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,7 @@ def merged(results: list[dict[str, Any]]) -> dict[str, Any]:
         whole[key] = {k: v for result in results for k, v in result[key].items()}
     whole["ceilings"] = highest(*(result["ceilings"] for result in results))
     whole["load"] = max(result["load"] for result in results)
+    whole["runs"] = sum(result.get("runs", 1) for result in results)
     whole["absent"] = [n for n in whole["absent"] if n not in whole["versions"]]
     return whole
 
@@ -200,11 +202,10 @@ def text(table: list[tuple[str, ...]]) -> str:
 def page(result: dict[str, Any]) -> str:
     """The page of the documentation."""
     versions = ", ".join(f"{n} {v}" for n, v in result["versions"].items())
-    head = f"""# Benchmarks
-
-Written by `symc bench --write-docs docs/benchmarks.md` on {result["time"]}. Each framework ran in
-a process of its own, the rounds were interleaved, and every result was compared with NumPy's
-first. {_ceilings(result)} Peers: {versions}.
+    runs = f"{result['runs']} runs, the last" if result.get("runs", 1) > 1 else "a run"
+    head = f"""Written by `symc bench --write-docs docs/benchmarks.md` from {runs} on
+{result["time"]}. Each framework ran in a process of its own, the rounds were interleaved, and
+every result was compared with NumPy's first. {_ceilings(result)} Peers: {versions}.
 Up to {result["load"]:.1f} processes wanted to run during the measurement (load average): where
 these are more than the cores, times are longer than on a quiet machine and the spread is large.
 
@@ -217,14 +218,15 @@ calls, cold and from the cache alike, are divided by the *cold* first call of th
 compiles ({", ".join(COMPILING)}). A case without a ratio to aim at says how much longer than the
 best peer its call may take. "Achieved" counts the least memory that must be moved, or the
 operations of the matrix products, beside what a copy and a product of large arrays reached in the
-same run; a share above 100 % means that data stayed in cache, or was stored past it.
-
-"""
-    titles = "\n".join(f"- `{c.name}`: {c.title}" for c in CASES if c.name in result["cases"])
+same run; a share above 100 % means that data stayed in cache, or was stored past it."""
+    paragraphs = "\n\n".join(textwrap.fill(p, 99) for p in head.split("\n\n"))
+    shown = {c.name: c.title.replace("*", r"\*") for c in CASES}
+    titles = "\n".join(f"- `{c.name}`: {shown[c.name]}" for c in CASES if c.name in result["cases"])
     below = "".join(f"\n{line}\n" for line in notes(result))
     rows = "\n".join("| " + " | ".join(line) + " |" for line in lines(result))
     rule = "|" + "---|" * len(HEAD)
-    return f"{head}{titles}\n\n| {' | '.join(HEAD)} |\n{rule}\n{rows}\n{below}"
+    table = f"| {' | '.join(HEAD)} |\n{rule}\n{rows}\n{below}"
+    return f"# Benchmarks\n\n{paragraphs}\n\n{titles}\n\n{table}"
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
