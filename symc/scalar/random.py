@@ -7,10 +7,12 @@ so that one block serves a whole vector of lanes in each of its words.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..errors import DTypeError
 from .op import scalar_op
 
 MASK = np.uint64(0xFFFFFFFF)
@@ -51,7 +53,14 @@ def _words64(key: Any, counter: Any, i: Any) -> Any:
 
 
 def _to(dtype: str) -> Any:
-    return lambda dtypes: (("uint64",) * len(dtypes), dtype)
+    """Operands of uint64, and nothing else; the result is `dtype`."""
+
+    def types(dtypes: Sequence[str]) -> tuple[tuple[str, ...], str]:
+        if any(d != "uint64" for d in dtypes):
+            raise DTypeError(f"random words are made of uint64 values, got {', '.join(dtypes)}")
+        return ("uint64",) * len(dtypes), dtype
+
+    return types
 
 
 philox32 = scalar_op(
