@@ -12,9 +12,18 @@ from .demo.data import bundled_digits, mnist_digits
 from .demo.text import PASSAGE, read_text
 from .demo.train import RECIPES, run
 from .demo.train_lstm import run_text
+from .runtime import native_available
 
 LSTM = "lstm"
 """The model of ``symc demo`` that learns from text; the others learn from digits."""
+
+
+def _usual_models(with_text: bool) -> list[str]:
+    """The models that are trained unless the user names some.
+
+    Loops are slow on the NumPy path, so the LSTM waits there until it is asked for.
+    """
+    return [*RECIPES, LSTM] if with_text or native_available() else list(RECIPES)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -24,7 +33,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         print("symc demo needs a few more packages: python3 -m pip install -e '.[demo]'")
         return 1
     console = Console()
-    models = arguments.model or [*RECIPES, LSTM]
+    models = arguments.model or _usual_models(arguments.text is not None)
     digits = text = None
     try:
         if set(models) != {LSTM}:
@@ -61,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         choices=[*RECIPES, LSTM],
         action="append",
-        help="default: all, one after the other",
+        help="default: all, one after the other (without a C compiler: those on digits)",
     )
     demo.add_argument("--data", type=Path, metavar="DIR", help="folder with MNIST idx files")
     demo.add_argument(
