@@ -34,6 +34,16 @@ MAX_CONSTANT = 16
 _add = elemwise_of(add)
 
 
+@graph_pass("fold", tags=("scan", "merge"))
+def loop_contained_first(outputs: Sequence[Variable], ctx: Any) -> list[Variable] | None:
+    """`loop_contained`, before anything is rewritten.
+
+    A gradient asks for a loop with further results of the forward loop. As soon as the two are
+    rewritten inside, what has more readers may look otherwise.
+    """
+    return loop_contained(outputs, ctx)
+
+
 @graph_pass("scan", tags=("scan", "merge"))
 def loop_contained(outputs: Sequence[Variable], ctx: Any) -> list[Variable] | None:
     """A loop that computes what another one computes, too, is not run."""

@@ -53,6 +53,11 @@ def _contained() -> Any:
     return [first + second, squares]
 
 
+def _contained_first() -> Any:
+    h, _ = scan(lambda row, h: T.dot(h, W) * T.tanh(row) + row, M, H)
+    return grad((h**2).sum(), W)
+
+
 def _last_rows() -> Any:
     (a, b), _ = scan(lambda v, h: [T.tanh(v + h), v * h], X, [T.constant(0.0), None])
     return [a[-1], b[-1]]
@@ -82,6 +87,7 @@ CASES: dict[str, list[Any]] = {
     "loop_product_ahead": [_product_ahead],
     "loop_product_after": [_product_after],
     "loop_contained": [_contained],
+    "loop_contained_first": [_contained_first],
     "loop_last_rows": [
         _last_rows,
         _last_row_of_two_taps,
@@ -95,7 +101,7 @@ TABLE = [(name, case) for name, cases in CASES.items() for case in cases]
 def test_every_rule_of_loops_has_a_case() -> None:
     rules = {r.name for r in all_rules() if "scan" in r.tags}
     passes = {
-        p.name for phase in ("merge", "scan") for p in graph_passes(phase, Selection("fast_run"))
+        p.name for phase in ("fold", "scan") for p in graph_passes(phase, Selection("fast_run"))
         if "scan" in p.tags
     }
     assert rules | passes == set(CASES)
