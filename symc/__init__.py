@@ -4,8 +4,7 @@ Expressions are written with `symc.tensor`, differentiated with `grad`, and comp
 `function`.
 """
 
-
-
+from symc import compile as compile  # the package; its functions are set below
 from symc import errors, gradient, ifelse, tensor
 from symc.compile.batch import batch
 from symc.compile.function import Function, explain, function, function_dump
@@ -32,12 +31,23 @@ from symc.graph.node import Apply, Constant, SharedVariable, Type, Variable
 from symc.graph.op import Op
 from symc.graph.special import Generic, generic
 from symc.graph.text import debugprint
+from symc.lazy import late_names
 from symc.ops.dot import dot
 from symc.ops.logsumexp import logsumexp
 from symc.ops.softmax import log_softmax, softmax
 from symc.rewrite.rule import rule
 from symc.scan_module import foldl, foldr, map, reduce, scan, scan_checkpoints, while_loop
 
-FunctionGraph = Graph
-
 __version__ = "0.1.0"
+
+# These functions hide the modules of their names, which can still be imported from.
+compile.__dict__.update(function=function, shared=shared)
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "FunctionGraph": "symc.graph.graph:Graph",
+        "OpFromGraph": "symc.ops.from_graph:OpFromGraph",
+        "as_op": "symc.ops.from_function:as_op",
+    },
+)

@@ -24,6 +24,7 @@ from ..graph.trace import user_line
 from ..lower.facts import Facts
 from ..rewrite.branches import lazy_branches
 from ..rewrite.engine import optimize
+from ..rewrite.inline import inlined
 from ..rewrite.report import Optimized
 from ..runtime import native_problem, notice_once, trim_memory, updating
 from .batch import compile_variant, not_batched
@@ -90,7 +91,7 @@ class Executor:
 
     def optimize(self, facts: Facts | None) -> Optimized:
         """Rewrite the graph."""
-        return optimize(lazy_branches(self.roots), facts, self.mode.selection)
+        return optimize(lazy_branches(inlined(self.roots)), facts, self.mode.selection)
 
     @property
     def fgraph(self) -> Graph:

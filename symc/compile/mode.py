@@ -171,6 +171,25 @@ def register_optimizer(name: str, optimizer: Selection) -> None:
     predefined_optimizers[name] = optimizer
 
 
+def register_linker(name: str, linker: Any) -> None:
+    """Refuse: linkers of one's own have no place between a graph and one native function.
+
+    Raises
+    ------
+    NotImplementedError
+        Always; the message says what does the same.
+    """
+    raise NotImplementedError(
+        user_message(
+            f"the linker {name!r} can't be registered: a function is one native program, not a "
+            "list of thunks that a linker runs",
+            got=repr(linker),
+            hint="to look at the values of every node use MonitorMode or DebugMode; to run "
+            "everything in Python use Mode('numpy'); to name a mode use register_mode",
+        )
+    )
+
+
 def get_mode(mode: Mode | str | None = None) -> Mode:
     """`mode` itself, the one with that name, or the configured default.
 

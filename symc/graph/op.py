@@ -31,19 +31,19 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from symc.config import config
 from symc.errors import MethodNotDefined, SymcError, user_message
-from symc.graph.node import Apply, Variable
+from symc.graph.node import Apply, Constant, Variable
 from symc.graph.props import WithProps
 from symc.graph.testvalue import compute_test_values
 from symc.graph.trace import creation_trace, user_line
 
-__all__ = ["BuiltinOp", "Op", "named_op", "run_perform"]
+__all__ = ["BuiltinOp", "Op", "named_op", "run_graph", "run_perform"]
 
 O = TypeVar("O", bound="Op")  # noqa: E741
 
@@ -342,6 +342,39 @@ def run_perform(node: Apply, inputs: Sequence[Any], allow_destroy: bool = False)
         _blame(error, node)
         raise
     return [_checked_output(node, i, cells, values) for i in range(len(cells))]
+
+
+def run_graph(
+    order: Iterable[Apply],
+    inputs: Sequence[Variable],
+    outputs: Sequence[Variable],
+    values: Sequence[Any],
+) -> list[Any]:
+    """Compute a graph with `run_perform`.
+
+    Parameters
+    ----------
+    order : iterable of Apply
+        Its applications, each after those it depends on.
+    inputs, outputs : sequence of Variable
+        Its ends; all other leaves are constants.
+    values : sequence
+        Values of the inputs.
+
+    Returns
+    -------
+    list
+        Values of the outputs; they may share memory with inputs and constants.
+    """
+    known: dict[Variable, Any] = dict(zip(inputs, values, strict=True))
+
+    def value(variable: Variable) -> Any:
+        return variable.data if isinstance(variable, Constant) else known[variable]
+
+    for node in order:
+        found = run_perform(node, [value(v) for v in node.inputs])
+        known.update(zip(node.outputs, found, strict=True))
+    return [value(v) for v in outputs]
 
 
 def _checked_output(node: Apply, i: int, cells: list[list[Any]], values: list[Any]) -> Any:
