@@ -267,6 +267,8 @@ class _NestPrinter:
             self._store(stmt)
         elif isinstance(stmt, ir.Stream):
             self._stream(stmt)
+        elif isinstance(stmt, ir.Run):
+            self._run(stmt)
         elif isinstance(stmt, ir.Array):
             self._array(stmt)
         elif isinstance(stmt, ir.For):
@@ -316,6 +318,13 @@ class _NestPrinter:
         element = self._element(stmt.operand, [index])
         array = self.block.find(("array", stmt.array))
         self._line(f"sy_stream(&{element}, {array}, {count} * (int64_t)sizeof *{array});")
+
+    def _run(self, stmt: ir.Run) -> None:
+        op = stmt.value.op
+        self.printer.needs.add(op.needs[0].replace(".h", "_fill.h"))
+        array = self.block.find(("array", stmt.array))
+        operands = ", ".join(self._values([stmt.count, *stmt.value.args]))
+        self._line(f"{op.run}({array}, {operands});")
 
     def _array(self, stmt: ir.Array) -> None:
         name = self._new("a")

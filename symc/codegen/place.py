@@ -19,11 +19,15 @@ from .prepare import (
     contiguous_strides,
     linear,
     product,
+    run_place,
     run_time_strides,
 )
 
 Point = dict[str, Expr]
 """Value of every axis, by key."""
+
+RUN = "run"
+"""Stands for an operand in uses that are places of points in runs (see `ScalarOp.run`)."""
 
 
 class Placer:
@@ -66,17 +70,21 @@ class Placer:
         for node in walk([*self.kernel.roots(), *checked]):
             if node.kind == "load":
                 yield node.payload, node.args
+            elif (place := run_place(node)) is not None:
+                yield RUN, (place,)
         for stage in self.kernel.stages:
             for store in stage.stores:
                 yield store.operand, store.index
 
     def _decompose(self, key: str, index: tuple[Expr, ...]) -> Linear:
+        axes = {a.key for a in (*self.outer, *self.inner)}
+        if key == RUN:
+            return linear(self.ctx, index, [self.ctx.integer(1)], axes)
         operand = next(o for o in self.kernel.operands if o.key == key)
         if self.flat:
             strides = contiguous_strides(self.ctx, self.kernel.shapes[key])
         else:
             strides = run_time_strides(self.ctx, operand)
-        axes = {a.key for a in (*self.outer, *self.inner)}
         return linear(self.ctx, index, strides, axes)
 
     def _collapse(self, axes: list[Axis]) -> list[Axis]:
@@ -162,6 +170,10 @@ class Placer:
                 done[node] = self.ctx.load(node.payload, index, node.dtype)
                 if node in self.kernel.risky:
                     self.risky.add(done[node])
+            elif (place := run_place(node)) is not None:
+                (at,) = self._index(RUN, (place,), point, done)
+                last = rebuilt(node.args[-1], (at,), self.ctx)
+                done[node] = rebuilt(node, (*(done[a] for a in node.args[:-1]), last), self.ctx)
             else:
                 done[node] = rebuilt(node, tuple(done[a] for a in node.args), self.ctx)
         return done
@@ -174,8 +186,12 @@ class Placer:
             if node in seen or node in done:
                 continue
             seen.add(node)
-            is_load = node.kind == "load"
-            stack.extend(self._parts(node.payload, node.args) if is_load else node.args)
+            if node.kind == "load":
+                stack.extend(self._parts(node.payload, node.args))
+            elif (place := run_place(node)) is not None:
+                stack.extend([*node.args[:-1], *self._parts(RUN, (place,))])
+            else:
+                stack.extend(node.args)
         return sorted(seen, key=lambda n: n.number)
 
     def _index(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ..loop.kernel import Axis, Kernel, Operand, Stage, Store
 from ..scalar.expr import Context, Expr, walk
+from ..scalar.op import Cast
 from .expand import expand
 
 Shapes = dict[str, tuple[Expr, ...]]
@@ -306,9 +307,21 @@ def _pinned(kernel: Prepared) -> set[str]:
             pinned.add(node.payload)
         elif node.kind == "load":
             stack.extend(non_linear_parts(node.args))
+        elif (place := run_place(node)) is not None:
+            stack.extend([*node.args[:-1], *non_linear_parts([place])])
         else:
             stack.extend(node.args)
     return pinned
+
+
+def run_place(node: Expr) -> Expr | None:
+    """The place (int64) of a point in a run, if `node` calls a function that has runs."""
+    if node.kind != "call" or node.op.run is None:
+        return None
+    last: Expr = node.args[-1]
+    if last.kind != "call" or not isinstance(last.op, Cast) or last.args[0].dtype != "int64":
+        return None
+    return last.args[0]
 
 
 def _risky(kernel: Prepared) -> set[Expr]:

@@ -20,6 +20,7 @@ from ..scalar.arith import minimum
 from ..scalar.expr import Expr, substitute, walk
 from .loops import Loops, is_function
 from .place import Point
+from .prepare import linear, run_place
 
 FEWEST = 2
 """Functions from which on a kernel is swept in strips."""
@@ -30,9 +31,10 @@ REPEATED_COST = 6
 
 
 def in_strips(loops: Loops) -> bool:
-    """Whether the kernel calls enough functions, in vector code."""
-    calls = sum(1 for n in walk(loops.kernel.roots()) if is_function(n))
-    return loops.kind == "simd" and calls >= FEWEST and not loops.placer.kernel.risky
+    """Whether the kernel calls enough functions, in vector code, or some that have runs."""
+    functions = [n for n in walk(loops.kernel.roots()) if is_function(n)]
+    enough = len(functions) >= FEWEST or any(n.op.run for n in functions)
+    return loops.kind == "simd" and enough and not loops.placer.kernel.risky
 
 
 def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list[ir.Stmt]:
@@ -58,6 +60,11 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     zero = ctx.integer(0)
     for value in _sweeps(values):
         array = names.fresh("strip")
+        if (first := _first_of_run(value, lane)) is not None:
+            inside.append(ir.Array(array, value.dtype, length))
+            inside.append(ir.Run(array, first, width))
+            held[value] = ctx.load(array, (lane,), value.dtype)
+            continue
         body: list[ir.Stmt] = []
         (text,) = _with_held(loops, body, [value], held)
         body.append(Store(array, (lane,), text))
@@ -70,6 +77,19 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     last += [Store(s.operand, s.index, r) for s, r in zip(stores, results, strict=True)]
     inside.append(ir.For(index, zero, width, tuple(last), loops.kind))
     return [ir.For(key, low, high, tuple(inside), step=length)]
+
+
+def _first_of_run(value: Expr, lane: Expr) -> Expr | None:
+    """`value` at lane 0, if the values of all lanes are a run of its function."""
+    place = run_place(value)
+    if place is None:
+        return None
+    first = substitute([value], {lane: value.ctx.integer(0)}, value.ctx)[0]
+    grows = linear(value.ctx, [place], [value.ctx.integer(1)], {lane.payload})
+    others = [*value.args[:-1], *(atom for atom, _ in grows.atoms)]
+    varies = lane in walk(others)
+    coefficient = grows.axes.get(lane.payload)
+    return first if coefficient is value.ctx.integer(1) and not varies else None
 
 
 def _length(loops: Loops) -> int:
@@ -118,7 +138,8 @@ def _sweeps(roots: Sequence[Expr]) -> list[Expr]:
             break
     final = set(roots)
     used = {a for n in order for a in n.args}
-    return [n for n in order if n in own and (n not in final or n in used or len(roots) > 1)]
+    several = len(roots) > 1
+    return [n for n in order if n in own and (several or n.op.run or n not in final or n in used)]
 
 
 def _between(root: Expr, own: set[Expr]) -> list[Expr]:

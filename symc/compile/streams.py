@@ -9,10 +9,8 @@ import numpy as np
 
 from ..array.shared import tensor_constructor
 from ..errors import user_message
-from ..ops.elemwise import cast
 from ..ops.random import draws
-from ..ops.random.words import PARTS, RandomWords
-from ..ops.sort import argsort
+from ..ops.random.words import PARTS
 
 __all__ = ["RandomStreams", "random_state"]
 
@@ -143,8 +141,4 @@ class RandomStreams:
 
     def permutation(self, size: Any = None, n: Any = 1, dtype: str = "int64") -> Any:
         """Permutations of 0 ... n - 1, along a new last axis."""
-        return self.gen(
-            lambda state: cast(
-                argsort(RandomWords(64)(state, *draws.result_size(size, None), n), axis=-1), dtype
-            )
-        )
+        return self.gen(draws.permutation, size, n, dtype)

@@ -231,6 +231,8 @@ class _NestCheck:
             self._store(where, stmt, scope)
         elif isinstance(stmt, ir.Stream):
             self._stream(stmt, scope)
+        elif isinstance(stmt, ir.Run):
+            self._run(stmt, scope)
         elif isinstance(stmt, ir.For):
             self._for(stmt, scope)
         elif isinstance(stmt, (ir.If, ir.While)):
@@ -279,6 +281,13 @@ class _NestCheck:
             fail("Stream", f"from {stmt.array}, which must be an array, to {stmt.operand}")
         if found[0] != operand.dtype or self._rank(stmt.operand) != 1:
             fail("Stream", f"{operand.key} must be {found[0]} with one index")
+
+    def _run(self, stmt: ir.Run, scope: _Scope) -> None:
+        found = scope.find(("array", stmt.array))
+        if found is None or found[0] != stmt.value.dtype or stmt.count.dtype != "int64":
+            fail("Run", f"{stmt.array} must be an array of {stmt.value.dtype}")
+        if stmt.value.kind != "call" or stmt.value.op.run is None:
+            fail("Run", f"{stmt.value!r} is no call of an op that has a function for runs")
 
     def _rank(self, key: str) -> int:
         layout = self.nest.layouts.get(key)

@@ -307,6 +307,11 @@ class _NestRun:
         elif isinstance(stmt, ir.Stream):
             first, count = int(self._value(stmt.index)), int(self._value(stmt.count))
             self.arrays[stmt.operand][first : first + count] = self.arrays[stmt.array][:count]
+        elif isinstance(stmt, ir.Run):
+            *fixed, first = (self._value(a) for a in stmt.value.args)
+            points = first + np.arange(int(self._value(stmt.count))).astype(first.dtype)
+            values = stmt.value.op.numpy(*fixed, points)
+            self.arrays[stmt.array][: len(points)] = values
         elif isinstance(stmt, ir.CheckIndex):
             index, length = int(self._value(stmt.index)), int(self._value(stmt.length))
             if not -length <= index < length:

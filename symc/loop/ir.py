@@ -104,6 +104,25 @@ class Stream:
 
 
 @dataclass(frozen=True, eq=False)
+class Run:
+    """Store the values of a function at `count` consecutive points to a local array.
+
+    Attributes
+    ----------
+    array : str
+    value : Expr
+        The call at the first point; its op has a C function for such a run (``op.run``). From
+        point to point its last operand grows by one.
+    count : Expr
+        int64; not more than the array's length.
+    """
+
+    array: str
+    value: Expr
+    count: Expr
+
+
+@dataclass(frozen=True, eq=False)
 class For:
     """Run `body` with the index `key` going from `start` to `stop` (exclusive) by `step`.
 
@@ -173,7 +192,19 @@ class FailIf:
 
 
 Stmt: TypeAlias = (
-    Let | Var | Assign | Array | Store | AtomicAdd | Stream | For | While | If | CheckIndex | FailIf
+    Let
+    | Var
+    | Assign
+    | Array
+    | Store
+    | AtomicAdd
+    | Stream
+    | Run
+    | For
+    | While
+    | If
+    | CheckIndex
+    | FailIf
 )
 
 
@@ -238,6 +269,8 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
         return (*stmt.index, stmt.value)
     if isinstance(stmt, Stream):
         return (stmt.index, stmt.count)
+    if isinstance(stmt, Run):
+        return (stmt.value, stmt.count)
     if isinstance(stmt, For):
         work = () if stmt.work is None else (stmt.work,)
         return (stmt.start, stmt.stop, *work)

@@ -149,6 +149,8 @@ def _statement(stmt: ir.Stmt) -> str:
     if isinstance(stmt, ir.Stream):
         index, count = format_expr(stmt.index), format_expr(stmt.count)
         return f"stream {stmt.array}[:{count}] to {stmt.operand}[{index}:]"
+    if isinstance(stmt, ir.Run):
+        return f"{stmt.array}[:{format_expr(stmt.count)}] = run of {format_expr(stmt.value)}"
     if isinstance(stmt, ir.For):
         step = f" step {stmt.step}" if stmt.step != 1 else ""
         span = f"{format_expr(stmt.start)} .. {format_expr(stmt.stop)}"

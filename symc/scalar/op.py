@@ -78,6 +78,10 @@ class ScalarOp:
     vector : bool
         Whether the text is branch-free and vectorises in all float types.
     moves : bool
+    run : str, optional
+        C function ``f(out, count, *operands)`` that computes the values of a run of `count`
+        points, along which the last operand grows by one; for functions in which neighbouring
+        points share work. Its header is the first of `needs`, with ``_fill`` added.
         Whether it only moves values, so that float16 needs no detour through float32.
     holomorphic : bool
         Whether `grad`, written for real numbers, is ``g`` times the complex derivative.
@@ -120,6 +124,7 @@ class ScalarOp:
         needs: tuple[str, ...] = (),
         vector: bool = False,
         moves: bool = False,
+        run: str | None = None,
         holomorphic: bool = False,
         fold: Callable[[Context, tuple[Expr, ...]], Expr | None] | None = None,
         commutative: bool = False,
@@ -148,6 +153,7 @@ class ScalarOp:
         self.needs = needs
         self.vector = vector
         self.moves = moves
+        self.run = run
         self.holomorphic = holomorphic
         self.fold = fold
         self.commutative = commutative

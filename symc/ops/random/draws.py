@@ -8,16 +8,17 @@ from typing import Any
 from ...array.convert import as_tensor_variable
 from ...config import config
 from ...errors import user_message
-from ...scalar.random import unit32, unit64, upper32
+from ...scalar.random import normal32, normal64, philox32, philox64, unit16, unit32, unit64
 from ..alloc import _size_entries
 from ..elemwise import Elemwise, cast
-from ..math import cos, erf, erfinv, log, lt, maximum, minimum, sqrt
+from ..math import erf, erfinv, lt, maximum, minimum
 from ..shape import shape as shape_of
-from .words import RandomWords
+from ..sort import argsort
+from .words import RandomElements
 
 __all__ = ["bernoulli", "integers", "normal", "result_size", "truncated_normal", "uniform", "units"]
 
-_unit32, _unit64, _upper32 = Elemwise(unit32), Elemwise(unit64), Elemwise(upper32)
+_unit16, _unit32, _unit64 = Elemwise(unit16), Elemwise(unit32), Elemwise(unit64)
 
 
 def result_size(size: Any, ndim: int | None, *parameters: Any) -> list[Any]:
@@ -39,11 +40,11 @@ def result_size(size: Any, ndim: int | None, *parameters: Any) -> list[Any]:
 
 
 def units(state: Any, size: list[Any], dtype: str, part: int = 0) -> Any:
-    """Return uniform draws in [0, 1): 24 random bits in float32 and float16, 53 in float64."""
+    """Return uniform draws in [0, 1): 11, 24 or 53 random bits by the precision of `dtype`."""
     if dtype == "float64":
-        return _unit64(RandomWords(64, part)(state, *size))
-    drawn = _unit32(RandomWords(32, part)(state, *size))
-    return drawn if dtype == "float32" else cast(drawn, dtype)
+        return _unit64(RandomElements(philox64, part)(state, *size))
+    words = RandomElements(philox32, part)(state, *size)
+    return _unit32(words) if dtype == "float32" else cast(_unit16(words), dtype)
 
 
 def _float(dtype: str | None) -> str:
@@ -70,12 +71,8 @@ def normal(state: Any, size: Any, avg: Any, std: Any, ndim: int | None, dtype: s
     dtype = _float(dtype)
     mean, scale = _parameter(avg, dtype), _parameter(std, dtype)
     lengths = result_size(size, ndim, mean, scale)
-    if dtype == "float64":
-        u, v = (units(state, lengths, dtype, part) for part in (0, 1))
-    else:
-        words = RandomWords(64)(state, *lengths)
-        u, v = _unit32(words), _unit32(_upper32(words))
-    drawn = sqrt(-2 * log(1 - u)) * cos(v * (2 * math.pi))
+    record = normal64 if dtype == "float64" else normal32
+    drawn = RandomElements(record)(state, *lengths)
     return cast(drawn, dtype) * scale + mean
 
 
@@ -112,5 +109,11 @@ def integers(state: Any, size: Any, low: Any, high: Any, ndim: int | None, dtype
     A 64-bit word modulo their number: the bias is below their number / 2**64.
     """
     a, b = (cast(as_tensor_variable(v), "int64") for v in (low, high))
-    words = RandomWords(64)(state, *result_size(size, ndim, a, b))
+    words = RandomElements(philox64)(state, *result_size(size, ndim, a, b))
     return cast(cast(words % cast(b - a + 1, "uint64"), "int64") + a, dtype)
+
+
+def permutation(state: Any, size: Any, n: Any, dtype: str = "int64") -> Any:
+    """Return permutations of 0 ... n - 1 along a new last axis: the order of 64-bit words."""
+    words = RandomElements(philox64)(state, *result_size(size, None), n)
+    return cast(argsort(words, axis=-1), dtype)

@@ -1,7 +1,8 @@
-"""`RandomWords`: words of the generator, computed in the kernel that uses them."""
+"""`RandomElements`: words of the generator, and draws made of them, where they are read."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,38 +14,36 @@ from ...array.type import TensorType
 from ...errors import user_message
 from ...graph.node import Apply
 from ...scalar.logic import cast as cast_scalar
-from ...scalar.random import philox32, philox64
+from ...scalar.op import ScalarOp
 from ..alloc import _check_not_negative, _known_sizes, _Sized
 from ..vector import as_index_scalar
 
-__all__ = ["PARTS", "RandomWords"]
+__all__ = ["PARTS", "RandomElements"]
 
 PARTS = 1 << 16
 """How far a draw moves the counter: so many tensors of words it may use."""
 
 
-class RandomWords(_Sized):
-    """A uint64 tensor of random words; the state (key, counter) comes before the lengths.
+class RandomElements(_Sized):
+    """A tensor of draws without parameters; the state (key, counter) comes before the lengths.
 
     Parameters
     ----------
-    bits : {32, 64}
-        Random bits per element.
+    record : ScalarOp
+        The draw of an element, given the key, the counter and the element's position: one of
+        `philox32`, `philox64`, `normal32` and `normal64` of `symc.scalar.random`.
     part : int
-        Which of the independent tensors of words of this draw, below `PARTS`.
+        Which of the independent tensors of this draw, below `PARTS`.
     """
 
-    __props__ = ("bits", "part")
+    __props__ = ("record", "part")
     first = 1
 
-    def __init__(self, bits: int, part: int = 0) -> None:
-        if bits not in (32, 64) or not 0 <= part < PARTS:
-            raise ValueError(
-                user_message(
-                    "words have 32 or 64 bits, and a part below 65536", got=f"{bits}, {part}"
-                )
-            )
-        self.bits, self.part = bits, part
+    def __init__(self, record: ScalarOp, part: int = 0) -> None:
+        if not 0 <= part < PARTS:
+            raise ValueError(user_message(f"a part lies in 0 ... {PARTS - 1}", got=str(part)))
+        self.record, self.part = record, part
+        self.dtype = record.signature("uint64", "uint64", "uint64")[1]
 
     def make_node(self, state: Any, *shape: Any) -> Apply:
         state = as_tensor_variable(state)
@@ -58,36 +57,36 @@ class RandomWords(_Sized):
         sizes = [as_index_scalar(n) for n in shape]
         lengths = _known_sizes(sizes)
         _check_not_negative("a random draw", lengths)
-        out = TensorType("uint64", [n == 1 for n in lengths])()
+        out = TensorType(self.dtype, [n == 1 for n in lengths])()
         note_lengths(out, lengths)
         return Apply(self, [state, *sizes], [out])
-
-    @property
-    def _record(self) -> Any:
-        return philox32 if self.bits == 32 else philox64
 
     def numpy(self, *arrays: Any) -> Any:
         state, *sizes = arrays
         shape = tuple(int(n) for n in sizes)
         _check_not_negative("a random draw", shape)
-        place = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.uint64).reshape(shape)
+        place = np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
         counter = state[1:2] + np.uint64(self.part)
-        return np.asarray(self._record.numpy(state[0], counter[0], place), np.uint64)
+        return np.asarray(self.record.numpy(state[0], counter[0], place))
 
     def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
         return [tuple(self.result_lengths(ctx, len(node.inputs) - 1))]
 
     def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
-        place: Any = 0
-        for axis, i in enumerate(idx):
-            place = i if axis == 0 else place * read.value(self.first + axis) + i
         key, counter = read(0, (0,)), read(0, (1,))
         ctx = key.ctx
-        if not idx:
-            place = ctx.const(0, "int64")
+        place = _position(idx, read, self.first) if idx else ctx.const(0, "int64")
         counter = counter + ctx.const(self.part, "uint64")
-        return self._record(key, counter, cast_scalar(place, "uint64"))
+        return self.record(key, counter, cast_scalar(place, "uint64"))
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """Return that words have no derivative."""
+        """Return that draws depend on no input smoothly."""
         return [[False] for _ in node.inputs]
+
+
+def _position(idx: Sequence[Any], read: Any, first: int) -> Any:
+    """The place of an element in C order, given which operand is the first length."""
+    place: Any = idx[0]
+    for axis, i in enumerate(idx[1:], start=1):
+        place = place * read.value(first + axis) + i
+    return place
