@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..loop.program import Program
 from ..scalar import expr as scalar_expr
+from ..scalar.ctext import HEADERS
 from ..scalar.expr import Expr
 from .body_c import Body
 from .cexpr import Block, ExprPrinter, storage_type
@@ -75,6 +76,7 @@ def program_source(
         "\n",
         _body_text(body, name),
     ]
+    needs = body.needs.union(*(function.needs for function in body.functions.values()))
     return ProgramSource(
         units=split_units(name, body, "".join(main)),
         sizes=len(body.places.early),
@@ -82,7 +84,7 @@ def program_source(
         updates=_updates(program, body.places),
         foreign=tuple(body.foreign),
         uses_blas=body.uses_blas,
-        headers=dict(headers()),
+        headers={**headers(), **{n: HEADERS[n] for n in sorted(needs) if n in HEADERS}},
     )
 
 

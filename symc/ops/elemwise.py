@@ -207,8 +207,11 @@ class Elemwise(BuiltinOp):
 
         Along axes that are broadcast for certain the operand is read at 0. Along the others
         `read` is given the index of the result; whether the operand is repeated there is known
-        to the caller, who knows the sizes.
+        to the caller, who knows the sizes. None where a user's scalar op has no C code for the
+        dtypes of the operands.
         """
+        if not self.scalar_op.has_text(*(v.type.dtype for v in node.inputs)):
+            return None
         values = [
             read(
                 k,
@@ -219,7 +222,7 @@ class Elemwise(BuiltinOp):
         ctx = values[0].ctx
         if self.nout > 1:
             outs = [output.type.dtype for output in node.outputs]
-            return self.scalar_op.typed_calls(ctx, values, outs)
+            return tuple(self.scalar_op.typed_calls(ctx, values, outs))
         return self.scalar_op.typed_call(ctx, values, node.outputs[0].type.dtype)
 
     # -- derivatives

@@ -132,9 +132,9 @@ class CAReduce(BuiltinOp):
         return self.scalar_op.identity
 
     def reduction(self, node: Apply) -> ReductionSpec | None:
-        if self.scalar_op not in _UFUNCS:
-            return None
         x = node.inputs[0].type
+        if self.scalar_op not in _UFUNCS and not self._accumulates(x.dtype):
+            return None
         return ReductionSpec(
             op=self.scalar_op,
             axes=self.axes(x.ndim),
@@ -142,6 +142,15 @@ class CAReduce(BuiltinOp):
             acc_dtype=self.accumulator_dtype(x.dtype),
             identity=self.identity,
         )
+
+    def _accumulates(self, dtype: str) -> bool:
+        """Whether kernels can reduce with an op that is not one of symc's own.
+
+        They combine elements in an order of their own, each accumulator starting from the identity.
+        """
+        op, acc = self.scalar_op, self.accumulator_dtype(dtype)
+        free = op.commutative and op.associative and op.identity is not None
+        return free and op.out_dtype(acc, acc) == acc and op.has_text(acc, acc)
 
     # -- derivatives
 

@@ -24,11 +24,12 @@ class Composite(ScalarOp):
 
     Parameters
     ----------
-    inputs : sequence of Expr
+    inputs : sequence of Expr, or of scalar variables
         Its operands: distinct ``arg`` leaves, whose dtypes are the operands' types.
-    outputs : sequence of Expr
+    outputs : sequence of Expr, or of scalar variables
         Expressions over them, of the same context. Only a Composite with one output can be
-        called; one with more describes a fused kernel.
+        called in expressions; one with more describes a fused kernel. Scalar variables say by
+        ``_as_expressions(inputs, outputs)`` what they are.
 
     Raises
     ------
@@ -36,7 +37,10 @@ class Composite(ScalarOp):
         If an output depends on a leaf that is neither an input nor a constant.
     """
 
-    def __init__(self, inputs: Sequence[Expr], outputs: Sequence[Expr]) -> None:
+    def __init__(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        symbolic = [v for v in (*inputs, *outputs) if hasattr(v, "_as_expressions")]
+        if symbolic:
+            inputs, outputs = symbolic[0]._as_expressions(inputs, outputs)
         ctx = Context()
         formal = [ctx.arg(i, x.dtype) for i, x in enumerate(inputs)]
         self.inputs = formal

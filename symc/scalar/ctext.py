@@ -12,12 +12,16 @@ A template is a C expression with placeholders. It only ever sees operands of on
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from symc.dtypes import DTYPES
+
+HEADERS: dict[str, str] = {}
+"""Texts of the headers that users' scalar ops need, by name; `publish_header` adds to them."""
 
 Template = str | Callable[..., str]
 Templates = Template | Mapping[str, Template]
@@ -62,6 +66,25 @@ def fill(template: Template, dtype: str, operands: Sequence[str]) -> str:
     record = DTYPES[dtype]
     suffix = "f" if dtype in ("float32", "complex64", "float16") else ""
     return template.format(*operands, f=suffix, t=record.compute_c, T=SHORT_NAME[dtype])
+
+
+def publish_header(text: str) -> str:
+    """Make a C text known as a header, which ops name in their ``needs``.
+
+    Parameters
+    ----------
+    text : str
+        Definitions; they are protected against being included twice.
+
+    Returns
+    -------
+    str
+        The header's name, a digest of the text.
+    """
+    guard = f"su_{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+    name = f"{guard}.h"
+    HEADERS[name] = f"#ifndef {guard}\n#define {guard}\n{text}\n#endif\n"
+    return name
 
 
 def wrap_small(text: str, dtype: str) -> str:

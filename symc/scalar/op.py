@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 
 from symc.config import config
-from symc.dtypes import DTYPES, is_complex, is_continuous, python_scalar_dtype, upcast
+from symc.dtypes import DTYPES, is_complex, is_continuous, python_scalar_dtype
 from symc.errors import DTypeError, user_message
 
 from .ctext import SHORT_NAME, Templates, fill, pick, wrap_small
 from .derive import gradient
 from .expr import Context, Expr
 from .formal import render, replay
+from .operands import as_exprs
 from .typerules import RULES, Rule
 
 REGISTRY: dict[str, ScalarOp] = {}
@@ -77,11 +78,11 @@ class ScalarOp:
         Headers of the C text.
     vector : bool
         Whether the text is branch-free and vectorises in all float types.
-    moves : bool
     run : str, optional
         C function ``f(out, count, *operands)`` that computes the values of a run of `count`
         points, along which the last operand grows by one; for functions in which neighbouring
         points share work. Its header is the first of `needs`, with ``_fill`` added.
+    moves : bool
         Whether it only moves values, so that float16 needs no detour through float32.
     holomorphic : bool
         Whether `grad`, written for real numbers, is ``g`` times the complex derivative.
@@ -123,8 +124,8 @@ class ScalarOp:
         kinds: str = "biuf",
         needs: tuple[str, ...] = (),
         vector: bool = False,
-        moves: bool = False,
         run: str | None = None,
+        moves: bool = False,
         holomorphic: bool = False,
         fold: Callable[[Context, tuple[Expr, ...]], Expr | None] | None = None,
         commutative: bool = False,
@@ -152,8 +153,8 @@ class ScalarOp:
         self.kinds = kinds
         self.needs = needs
         self.vector = vector
-        self.moves = moves
         self.run = run
+        self.moves = moves
         self.holomorphic = holomorphic
         self.fold = fold
         self.commutative = commutative
@@ -213,7 +214,7 @@ class ScalarOp:
             If an operand's type is not accepted.
         """
         self.check_arity(len(args))
-        exprs = _as_exprs(ctx, args, self)
+        exprs = as_exprs(ctx, args, conditional=self.out == "select")
         dtypes, out = self.signature(*[e.dtype for e in exprs])
         return self._typed(ctx, exprs, dtypes, out)
 
@@ -306,6 +307,13 @@ class ScalarOp:
         return self.signature(*dtypes)[0]
 
     # ------------------------------------------------------------------ text
+
+    def has_text(self, *dtypes: str) -> bool:
+        """Whether operands of the given dtypes can be computed in generated code.
+
+        True for all ops of symc itself; a user's op may have no C code.
+        """
+        return True
 
     def c_text(self, dtype: str, operands: Sequence[str]) -> str:
         """C expression of the op.
@@ -588,25 +596,3 @@ def intern_call(ctx: Context, op: ScalarOp, args: tuple[Expr, ...], dtype: str) 
     """The call node of `op` with operands that are typed already."""
     key = ("call", op, dtype, *[a.number for a in args])
     return ctx._intern("call", dtype, op, args, None, key)
-
-
-def _as_exprs(ctx: Context, args: tuple[Any, ...], op: ScalarOp) -> tuple[Expr, ...]:
-    strong: list[str] = []
-    numbers = False
-    for position, arg in enumerate(args):
-        if isinstance(arg, Expr):
-            if position or op.out != "select":
-                strong.append(arg.dtype)
-        elif isinstance(arg, (np.generic, np.ndarray)):
-            strong.append(arg.dtype.name)
-            numbers = True
-        else:
-            numbers = True
-    if not numbers:
-        return args
-    common = upcast(*strong) if strong else None
-    return tuple(a if isinstance(a, Expr) else _number(ctx, a, common) for a in args)
-
-
-def _number(ctx: Context, value: Any, common: str | None) -> Expr:
-    return ctx.const(value, python_scalar_dtype(value, common, policy="weak"))

@@ -74,6 +74,7 @@ from ..gradient import (
     numeric_grad,
     verify_grad,
 )
+from ..lazy import LazyModule
 from ..ops import formulas as _formulas
 from ..ops.accumulate import CumOp, cumprod, cumsum, diff
 from ..ops.advanced import Nonzero, flatnonzero, nonzero, nonzero_values
@@ -307,6 +308,12 @@ from ..ops.reduce import (
 from ..ops.reduce import Any_ as Any
 from ..ops.reduce import keep_dims as makeKeepDims  # noqa: N812 - Theano's name
 from ..ops.repeat import choose, compress, repeat, take, tile, to_one_hot
+from ..ops.scalars import (
+    ScalarFromTensor,
+    TensorFromScalar,
+    scalar_from_tensor,
+    tensor_from_scalar,
+)
 from ..ops.scatter import AdvancedIncSubtensor, AdvancedIncSubtensor1
 from ..ops.shape import (
     Rebroadcast,
@@ -346,6 +353,7 @@ from ..ops.statistics import cov, mean, norm, ptp, std, var
 from ..ops.vector import MakeVector, get_vector_length
 from ..ops.vector import as_index_scalar as as_index_variable
 from ..ops.write import IncSubtensor, inc_subtensor, set_subtensor
+from ..scalar import set_names_hook
 from . import elemwise, extra_ops, nnet, subtensor
 
 # The function `sort` hides the module of this name, which can still be imported from.
@@ -359,6 +367,9 @@ from .sort import (
     topk,
     topk_and_argtopk,
 )
+
+_scalar_names = LazyModule("symc.tensor.scalar_names")
+set_names_hook(lambda: _scalar_names.names())
 
 globals().update(_constructors.TYPED)  # dmatrix, fvector, lscalar, ..., and the plurals
 
