@@ -2,7 +2,9 @@
  *
  * One job runs at a time. The caller publishes it by opening the gate and raising the signal; a
  * worker that sees the signal enters through the gate, which gives it a thread number, and works
- * on its own range of chunks first, then on what others have left. When the caller finds no chunk
+ * on its own range of chunks first, a quarter of what is left of it at a time, then on what others
+ * have left: the last pieces are small, so that all end together even where one processor is slower
+ * (the second thread of a core, a guest whose host is busy). When the caller finds no chunk
  * any more it closes the gate and waits only for the workers that are inside: a worker that the
  * system has not scheduled yet delays nobody. Idle workers spin briefly, then sleep.
  *
@@ -131,7 +133,6 @@ static struct {
   sy_task task;
   void *context;
   int threads;
-  int64_t grain;
   chunk_range range[MOST_THREADS];
 } team = {.owner = PTHREAD_MUTEX_INITIALIZER, .growth = PTHREAD_MUTEX_INITIALIZER};
 
@@ -143,13 +144,15 @@ static void work_on_chunks(int thread) {
   for (int k = 0; k < threads; k++) {
     int whose = thread + k < threads ? thread + k : thread + k - threads;
     chunk_range *range = &team.range[whose];
-    for (;;) {
-      if (atomic_load_explicit(&range->next, memory_order_relaxed) >= range->end) break;
-      int64_t first =
-          atomic_fetch_add_explicit(&range->next, team.grain, memory_order_relaxed);
-      if (first >= range->end) break;
-      int64_t last = first + team.grain < range->end ? first + team.grain : range->end;
-      team.task(team.context, first, last, thread);
+    int64_t first = atomic_load_explicit(&range->next, memory_order_relaxed);
+    while (first < range->end) {
+      int64_t quarter = (range->end - first) / 4;
+      int64_t last = first + (quarter > 1 ? quarter : 1);
+      if (atomic_compare_exchange_weak_explicit(&range->next, &first, last, memory_order_relaxed,
+                                                memory_order_relaxed)) {
+        team.task(team.context, first, last, thread);
+        first = atomic_load_explicit(&range->next, memory_order_relaxed);
+      }
     }
   }
   inside_task--;
@@ -225,11 +228,10 @@ static void close_gate(void) {
 }
 
 /* Set up the job and let workers in; the caller owns the team. */
-static void open_gate(sy_task task, void *context, int64_t chunks, int threads, int64_t grain) {
+static void open_gate(sy_task task, void *context, int64_t chunks, int threads) {
   team.task = task;
   team.context = context;
   team.threads = threads;
-  team.grain = grain;
   for (int t = 0; t < threads; t++) {
     atomic_store_explicit(&team.range[t].next, chunks * t / threads, memory_order_relaxed);
     team.range[t].end = chunks * (t + 1) / threads;
@@ -254,8 +256,7 @@ void sy_parallel(sy_task task, void *context, int64_t chunks, int threads) {
     inside_task--;
     return;
   }
-  int64_t grain = chunks / (4 * (int64_t)threads);
-  open_gate(task, context, chunks, threads, grain > 1 ? grain : 1);
+  open_gate(task, context, chunks, threads);
   work_on_chunks(0);
   close_gate();
   pthread_mutex_unlock(&team.owner);
@@ -298,7 +299,7 @@ void sy_concurrent(sy_task task, void *context, int jobs) {
     temporary_threads(task, context, jobs);
   } else {
     pthread_mutex_lock(&team.owner);
-    open_gate(task, context, jobs, jobs, 1);
+    open_gate(task, context, jobs, jobs);
     work_on_chunks(0);
     close_gate();
     pthread_mutex_unlock(&team.owner);
