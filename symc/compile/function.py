@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import user_message
-from ..graph.node import Variable, set_eval_hook
+from ..graph.node import Apply, Variable, set_eval_hook
+from ..graph.op import set_compile_hook
+from ..lazy import LazyModule
 from .callable import Function
 from .inputs import as_input
 from .maker import FunctionMaker
 from .mode import Mode, get_mode
+
+_foreign = LazyModule("symc.compile.foreign")
 
 __all__ = ["Function", "explain", "function", "function_dump"]
 
@@ -181,4 +185,10 @@ def _function_of(inputs: tuple[Variable, ...], output: Variable) -> Function:
     return function(list(inputs), output, on_unused_input="ignore")
 
 
+def _compiled_node(node: Apply) -> Any:
+    """What `run_perform` calls for ops that bring C code."""
+    return _foreign.compiled_node(node)
+
+
 set_eval_hook(_function_of)
+set_compile_hook(_compiled_node)

@@ -77,6 +77,7 @@ class NativeVariant:
             inplace=mode.selection.allows("inplace", ("inplace",)),
         )
         self.program: Any = None
+        self.foreign: Sequence[int] = ()
 
     def serves(self, oracle: Oracle) -> bool:
         """Whether the program is right for a call with the lengths that `oracle` knows."""
@@ -99,6 +100,7 @@ class NativeVariant:
         """Take the program from a compiled library."""
         if source.uses_blas:
             load_blas()
+        self.foreign = source.foreign
         described = description(self.lowered, source, self.closed, self.strict)
         self.program = native_program(path, prefix, **described)
 
@@ -134,7 +136,7 @@ class NativeVariant:
             return check_error(check.error, check.message, values, first(check.origin))
         if code == _MEMORY:
             return MemoryError("not enough memory for the intermediate values of this call")
-        step = self.lowered.all_steps[where]
+        step = self.lowered.all_steps[self.foreign[where] if code == _PYTHON else where]
         node = first(step.origin)
         if code == _INDEX:
             if isinstance(step, KernelStep) and values[2] < len(step.origin):

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -42,13 +42,22 @@ from symc.graph.node import Apply, Constant, Variable
 from symc.graph.props import WithProps
 from symc.graph.testvalue import compute_test_values
 from symc.graph.trace import creation_trace, user_line
+from symc.graph.usercode import UserCode, has_c_code
 
-__all__ = ["BuiltinOp", "Op", "named_op", "run_graph", "run_perform"]
+__all__ = [
+    "BuiltinOp",
+    "Op",
+    "compiled_code",
+    "named_op",
+    "run_graph",
+    "run_perform",
+    "set_compile_hook",
+]
 
 O = TypeVar("O", bound="Op")  # noqa: E741
 
 
-class Op(WithProps):
+class Op(UserCode, WithProps):
     """An operation; calling it with variables applies it.
 
     Attributes
@@ -175,7 +184,14 @@ class Op(WithProps):
         raise MethodNotDefined(f"{type(self).__name__} does not define perform")
 
     def get_params(self, node: Apply) -> Any:
-        """Return the value of the extra argument of `perform`."""
+        """Return the value of the extra argument of `perform`.
+
+        By default, for a `symc.graph.params.ParamsType`, the op's attributes with the names of the
+        fields.
+        """
+        collect = getattr(self.params_type, "get_params", None)
+        if collect is not None:
+            return collect(self)
         raise MethodNotDefined(
             f"{type(self).__name__} has a params_type and does not define get_params"
         )
@@ -300,8 +316,35 @@ class BuiltinOp(Op):
 # ---------------------------------------------------------------------------------------------
 
 
+def _not_compiled(node: Apply) -> Callable[[list[Any]], list[Any]] | None:
+    return None
+
+
+_compile_node: Callable[[Apply], Callable[[list[Any]], list[Any]] | None] = _not_compiled
+
+
+def set_compile_hook(
+    compile_node: Callable[[Apply], Callable[[list[Any]], list[Any]] | None],
+) -> None:
+    """Register the compiler of C code that ops bring themselves.
+
+    Parameters
+    ----------
+    compile_node : callable
+        ``compile_node(node)`` returns a function from the list of input values to the list of
+        output values, or None where ``perform`` is to be used.
+    """
+    global _compile_node
+    _compile_node = compile_node
+
+
+def compiled_code(node: Apply) -> Callable[[list[Any]], list[Any]] | None:
+    """The compiled form of a node whose op has C code, or None."""
+    return _compile_node(node) if has_c_code(node.op) else None
+
+
 def run_perform(node: Apply, inputs: Sequence[Any], allow_destroy: bool = False) -> list[Any]:
-    """Compute a node with its op's ``perform`` and check what it stored.
+    """Compute a node with its op's C code or ``perform``, and check what that stored.
 
     Parameters
     ----------
@@ -333,8 +376,11 @@ def run_perform(node: Apply, inputs: Sequence[Any], allow_destroy: bool = False)
         for i in {i for overwritten in op.destroy_map.values() for i in overwritten}:
             values[i] = node.inputs[i].type.copy_value(values[i])
     cells: list[list[Any]] = [[None] for _ in node.outputs]
+    compiled = compiled_code(node)
     try:
-        if op.params_type is None:
+        if compiled is not None:
+            cells = [[value] for value in compiled(values)]
+        elif op.params_type is None:
             op.perform(node, values, cells)
         else:
             op.perform(node, values, cells, node.run_params())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..graph.node import Apply
-from ..graph.op import BuiltinOp, run_perform
+from ..graph.op import BuiltinOp, compiled_code, run_perform
 from ..graph.walk import toposort
 from ..loop.build import Builder
 from ..loop.protocol import (
@@ -62,6 +62,11 @@ class PerformNode:
 
     def __init__(self, node: Apply) -> None:
         self.node = node
+
+    @staticmethod
+    def of(node: Apply) -> Callable[[list[Any]], list[Any]]:
+        """The C code that the op of a node brings; its ``perform`` where there is none."""
+        return compiled_code(node) or PerformNode(node)
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """Values of the outputs."""

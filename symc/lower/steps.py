@@ -53,7 +53,7 @@ def step_of(buffers: Sequence[Buffer], plan: Plan, ids: list[int], outs: list[in
     assert plan.node is not None
     op = plan.node.op
     key = f"{type(op).__module__}.{type(op).__qualname__}"
-    call = PerformNode(plan.node)
+    call = PerformNode.of(plan.node)
     return ForeignStep(call, tuple(ids), tuple(outs), key, origin=origin, fallible=True)
 
 

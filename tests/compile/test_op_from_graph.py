@@ -73,7 +73,8 @@ def test_gradient_of_gradient_and_of_shared():
     second = symc.grad(gx.sum(), x)
     f = symc.function([x], [gw, gx, second])
     a = np.array([0.5, -1.0, 2.0])
-    for got, want in zip(f(a), (a**3, 3 * w.get_value() * a**2, 6 * w.get_value() * a), strict=True):
+    expected = (a**3, 3 * w.get_value() * a**2, 6 * w.get_value() * a)
+    for got, want in zip(f(a), expected, strict=True):
         np.testing.assert_allclose(got, want)
 
 

@@ -13,6 +13,7 @@ USER_LEVEL = (
     "tensor",
     "sandbox",
     "sparse",
+    "gof",
     "cache",
     "doctor",
     "demo",
