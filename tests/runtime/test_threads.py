@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import symc
+import symc.tensor as T
 from symc.runtime import (
     blas_info,
     load_blas,
@@ -458,3 +460,31 @@ def test_the_pool_is_bounded():
     assert memory_info()["cached"] > 0
     trim_memory()
     assert memory_info()["cached"] == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize(
+    "rows, inner, columns",
+    [(60, 300, 520), (520, 300, 60), (700, 30, 300), (2100, 16, 40), (3, 2000, 400), (130, 90, 130)],
+)
+def test_products_in_slabs(rows: int, inner: int, columns: int, dtype: str) -> None:
+    rng = np.random.default_rng(rows)
+    a, b = (rng.standard_normal(s).astype(dtype) for s in ((rows, inner), (inner, columns)))
+    x, y = (T.TensorType(dtype, (False, False))() for _ in "xy")
+    kept = symc.shared(np.ones((rows, columns), dtype))
+    straight = symc.function([x, y], T.dot(x, y), updates=[(kept, kept - T.dot(x, y))])
+    turned = symc.function([x, y], T.dot(x.T, y.T).T)
+    expected = a.astype("complex128") @ b.astype("complex128")
+    if not dtype.startswith("complex"):
+        expected = expected.real
+    exactly = 2e-5 if dtype in ("float32", "complex64") else 1e-13
+    try:
+        for threads in (2, 3, 1):
+            set_num_threads(threads)
+            kept.set_value(np.ones((rows, columns), dtype))
+            before = blas_info().threads
+            for result in (straight(a, b), turned(a.T.copy(), b.T.copy()).T, 1 - kept.get_value()):
+                np.testing.assert_allclose(result, expected, rtol=0, atol=exactly * inner**0.5 * 9)
+            assert blas_info().threads == before
+    finally:
+        set_num_threads(0)

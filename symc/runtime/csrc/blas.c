@@ -6,8 +6,10 @@
  */
 #define _GNU_SOURCE
 #include "callpath.h"
+#include "products.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <string.h>
 
 void *sy_blas[SY_BLAS_COUNT];
@@ -53,17 +55,40 @@ static void *openblas_symbol(void *library, const char *name) {
 
 static void (*set_blas_threads)(int);
 static int (*get_blas_threads)(void);
-static int usual_blas_threads;
+static struct {
+  pthread_mutex_t mutex;
+  int usual;   /* threads of BLAS when nobody wants it to use one */
+  int reasons; /* products that run in slabs now, and one while the machine is crowded */
+} single = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-/* Let BLAS use one thread while the machine is crowded, and what it used before afterwards. */
-void sy_blas_crowded(int crowded) {
-  if (!set_blas_threads) return;
-  if (crowded) {
-    usual_blas_threads = get_blas_threads();
-    set_blas_threads(1);
-  } else if (usual_blas_threads && get_blas_threads() == 1) {
-    set_blas_threads(usual_blas_threads);
+/* Let BLAS use one thread until as many `sy_blas_many` have followed; 0 if it can't be told to. */
+int sy_blas_one(void) {
+  if (!set_blas_threads) return 0;
+  pthread_mutex_lock(&single.mutex);
+  if (!single.reasons++) {
+    single.usual = get_blas_threads();
+    if (single.usual != 1) set_blas_threads(1);
   }
+  pthread_mutex_unlock(&single.mutex);
+  return 1;
+}
+
+/* The end of a `sy_blas_one` that returned 1: BLAS uses what it used before, unless somebody has
+ * changed that meanwhile. */
+void sy_blas_many(void) {
+  pthread_mutex_lock(&single.mutex);
+  if (!--single.reasons && single.usual != 1 && get_blas_threads() == 1)
+    set_blas_threads(single.usual);
+  pthread_mutex_unlock(&single.mutex);
+}
+
+/* In the child of a fork no product runs. */
+void sy_blas_after_fork(void) {
+  pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+  single.mutex = fresh;
+  if (single.reasons && single.usual != 1 && get_blas_threads() == 1)
+    set_blas_threads(single.usual);
+  single.reasons = 0;
 }
 
 /* openblas(path, share): what OpenBLAS the library at `path` is or is linked with; None if none. */

@@ -51,7 +51,6 @@ void sy_concurrent(sy_task task, void *context, int jobs);
 char *sy_scratch(int thread, int64_t bytes);
 int sy_threads(void);
 int sy_call_threads(void);
-void sy_blas_crowded(int crowded);
 void sy_set_threads(int threads);
 int sy_threads_init(void);
 int sy_thread_workers(void);

@@ -19,4 +19,10 @@ SY_HIDDEN extern const sy_products sy_products_avx512[SY_BLAS_TYPES];
 /* The table for this machine. `most` is the widest vector in bytes that it may use. */
 const sy_products *sy_machine_products(int most);
 
+/* Between these BLAS uses one thread, whoever calls it (blas.c); the first returns 0, and the second
+ * must not follow, where BLAS can't be told how many threads to use. */
+SY_HIDDEN int sy_blas_one(void);
+SY_HIDDEN void sy_blas_many(void);
+SY_HIDDEN void sy_blas_after_fork(void);
+
 #endif

@@ -27,6 +27,29 @@
 #define SY_NARROW_MOST 18        /* columns */
 #define SY_NARROW_CHUNK 64       /* rows */
 #define SY_NARROW_PARALLEL 4e5   /* multiplications */
+
+#define SY_SLAB_PARALLEL 1e6 /* multiplications from which a product is worth two threads */
+#define SY_SLAB_LEAST 64     /* rows or columns */
+#define SY_SLAB_COLUMNS 256 /* from here slabs are columns: products and their gradients agree on
+                             * which processor's cache holds which part of the weights */
+#define SY_SLAB_LONG 1024    /* rows or columns for each thread */
+#define SY_SLAB_FEW 8        /* threads */
+#define SY_SLAB_UNIT 16      /* lengths of slabs are multiples of this: kernels' blocks */
+
+/* How many slabs `length` rows or columns of a product are cut into: one for each thread, for each
+ * slab packs the other operand anew; two where they are long, so that the faster thread takes more. */
+static inline int64_t sy_slabs(int threads, int64_t length, double work) {
+  if (threads < 2 || work < SY_SLAB_PARALLEL) return 1;
+  const int64_t most = length / SY_SLAB_LEAST, slabs = length < threads * SY_SLAB_LONG ? 1 : 2;
+  if (most < threads && threads > SY_SLAB_FEW) return 1; /* BLAS divides both ways */
+  return most < threads ? most : slabs * threads;
+}
+
+static inline int64_t sy_slab_length(int64_t length, int64_t slabs) {
+  const int64_t even = (length + slabs - 1) / slabs;
+  return (even + SY_SLAB_UNIT - 1) / SY_SLAB_UNIT * SY_SLAB_UNIT;
+}
+
 #if defined(__clang__)
 #define SY_NARROW_FUSED _Pragma("clang fp contract(fast)")
 #else

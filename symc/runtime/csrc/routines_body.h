@@ -71,7 +71,33 @@ typedef void (*SY_R(sy_blas_gemm_))(const char *, const char *, const int *, con
                                     const int *, const SY_T *, const SY_T *, const int *,
                                     const SY_T *, const int *, const SY_T *, SY_T *, const int *);
 
-/* C by rows, through BLAS: by columns this is C' = B' A'. */
+/* A product as slabs of C, of `wide` rows or columns each: slab by slab BLAS works on one thread, so
+ * that a processor which is late delays nobody. BLAS's own division of small products lets threads
+ * wait for each other's packed blocks. */
+typedef struct {
+  SY_R(sy_matrix_) a, b, c;
+  SY_T alpha, beta;
+  SY_R(sy_blas_gemm_) gemm;
+  int lda, ldb, ldc, by_rows;
+  char la, lb;
+  int64_t wide;
+} SY_R(sy_slabs_);
+
+static void SY_R(sy_slab_task_)(void *context, int64_t first, int64_t last, int thread) {
+  (void)thread;
+  const SY_R(sy_slabs_) *g = context;
+  const int64_t length = g->by_rows ? g->c.rows : g->c.cols, begin = first * g->wide;
+  const int64_t end = last * g->wide < length ? last * g->wide : length;
+  const int m = (int)(g->by_rows ? end - begin : g->c.rows), k = (int)g->a.cols;
+  const int n = (int)(g->by_rows ? g->c.cols : end - begin);
+  const SY_T *a = g->a.p + (g->by_rows ? begin * g->a.s0 : 0);
+  const SY_T *b = g->b.p + (g->by_rows ? 0 : begin * g->b.s1);
+  SY_T *c = g->c.p + begin * (g->by_rows ? g->c.s0 : g->c.s1);
+  /* C by rows: by columns this is C' = B' A' */
+  g->gemm(&g->lb, &g->la, &n, &m, &k, &g->alpha, b, &g->ldb, a, &g->lda, &g->beta, c, &g->ldc);
+}
+
+/* C by rows, through BLAS. */
 static SY_ROUTINE int SY_R(sy_gemm_blas_)(sy_call *call, SY_R(sy_matrix_) a, SY_R(sy_matrix_) b,
                                          SY_R(sy_matrix_) c, SY_T alpha, SY_T beta) {
   int64_t lda = 0, ldb = 0, ldc = 0;
@@ -86,10 +112,20 @@ static SY_ROUTINE int SY_R(sy_gemm_blas_)(sy_call *call, SY_R(sy_matrix_) a, SY_
   }
   if (!a.p || !b.p) return call->api->fail(call, SY_E_MEMORY, 0, 0, 0);
   SY_R(sy_by_rows_)(c, &ldc);
-  const int m = (int)c.rows, n = (int)c.cols, k = (int)a.cols;
-  const int ia = (int)lda, ib = (int)ldb, ic = (int)ldc;
-  SY_R(sy_blas_gemm_) gemm = (SY_R(sy_blas_gemm_))call->api->blas[SY_GEMM];
-  gemm(&lb, &la, &n, &m, &k, &alpha, b.p, &ib, a.p, &ia, &beta, c.p, &ic);
+  SY_R(sy_slabs_) g = {.la = la, .lb = lb, .lda = (int)lda, .ldb = (int)ldb, .ldc = (int)ldc};
+  g.a = a, g.b = b, g.c = c, g.alpha = alpha, g.beta = beta;
+  g.gemm = (SY_R(sy_blas_gemm_))call->api->blas[SY_GEMM];
+  g.by_rows = c.rows > c.cols && c.cols < SY_SLAB_COLUMNS;
+  const int64_t length = g.by_rows ? c.rows : c.cols;
+  const int64_t slabs = sy_slabs(call->threads, length, (double)c.rows * (double)c.cols * (double)a.cols);
+  g.wide = slabs > 1 ? sy_slab_length(length, slabs) : length;
+  if (slabs > 1 && sy_blas_one()) {
+    call->api->parallel(SY_R(sy_slab_task_), &g, (length + g.wide - 1) / g.wide, call->threads);
+    sy_blas_many();
+  } else {
+    g.wide = length;
+    SY_R(sy_slab_task_)(&g, 0, 1, 0);
+  }
   return SY_OK;
 }
 

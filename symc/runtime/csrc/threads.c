@@ -16,6 +16,7 @@
  */
 #define _GNU_SOURCE
 #include "callpath.h"
+#include "products.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -372,6 +373,7 @@ static struct {
   _Atomic int64_t next; /* when to look again */
   _Atomic int pressure; /* mean number of other running threads, recent ones counting more */
   _Atomic int crowded;
+  int holds_blas; /* whether BLAS was told to use one thread because of the crowd */
 } machine;
 
 /* Threads of other programs that are running or waiting for a processor now; -1 if not known. */
@@ -397,10 +399,14 @@ static int others_running(void) {
 static void look_around(int threads) {
   int others = others_running();
   if (others < 0) return;
-  int pressure = (atomic_load(&machine.pressure) + others * ONE_OTHER) / 2;
+  int pressure = (3 * atomic_load(&machine.pressure) + others * ONE_OTHER) / 4;
   atomic_store(&machine.pressure, pressure);
-  int crowded = threads * ONE_OTHER + pressure > processors() * ONE_OTHER + ONE_OTHER / 2;
-  if (atomic_exchange(&machine.crowded, crowded) != crowded) sy_blas_crowded(crowded);
+  int crowded = threads * ONE_OTHER + pressure > processors() * ONE_OTHER + ONE_OTHER * 3 / 4;
+  if (atomic_exchange(&machine.crowded, crowded) == crowded) return;
+  if (crowded)
+    machine.holds_blas = sy_blas_one();
+  else if (machine.holds_blas)
+    sy_blas_many();
 }
 
 static int is_crowded(int threads) {
@@ -488,6 +494,9 @@ static void after_fork_child(void) {
   signal_reset(&team.work);
   signal_reset(&team.done);
   inside_task = 0;
+  machine.holds_blas = 0;
+  atomic_store(&machine.crowded, 0);
+  sy_blas_after_fork();
 }
 
 int sy_threads_init(void) {
