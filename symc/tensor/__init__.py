@@ -3,7 +3,9 @@
 Only names; the code lives in `symc.array` and `symc.ops`.
 """
 
+import importlib
 import sys
+from typing import Any as _Object
 
 from ..array import constructors as _constructors
 from ..array.constructors import (
@@ -376,3 +378,12 @@ globals().update(_constructors.TYPED)  # dmatrix, fvector, lscalar, ..., and the
 # Old code imports from `tensor.basic` what is defined here.
 basic = sys.modules[__name__]
 sys.modules[f"{__name__}.basic"] = basic
+
+# Modules that few programs use; importing them later keeps `import symc` quick.
+_LATER = ("nlinalg", "slinalg")
+
+
+def __getattr__(name: str) -> _Object:
+    if name in _LATER:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Linear algebra: ops that call NumPy and SciPy, with gradients as graphs of each other."""
