@@ -115,17 +115,32 @@ SY_FN SY_REAL SY_NAME(cosh)(SY_REAL x) {
 }
 
 SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
-  /* h/(1 + h) with h = (e^(2|x|) - 1)/2; beyond the limit the result rounds to 1. */
+  /* h/(1 + h) with h = (e^(2|x|) - 1)/2; beyond the limit the result is 1, whatever the formula
+   * gives. Recurrences wait for the result, so the longest chain of operations is kept short: the
+   * limit is off it, as are 2|x| and 1 + h, which are computed from their parts. */
   SY_REAL a = SY_LIBM(fabs)(x);
-  SY_NAME(pair) h =
-      SY_NAME(expm1_shifted)(SY_NAME(clamp)(a + a, 0, SY_DIGITS), 1, (SY_REAL)0.5);
-  SY_REAL d = 1 + h.high;
+  SY_REAL k = SY_LIBM(fma)(a, 2 * SY_LOG2E, SY_ROUND) - SY_ROUND;
+  SY_REAL exact = SY_LIBM(fma)(k, -SY_LN2, a + a);
+  SY_REAL rest = k * -SY_LN2_LOW;
+  SY_REAL r = exact + rest;
+  SY_REAL c = (exact - r) + rest;
+  SY_REAL square = r * r;
+  SY_REAL start = SY_LIBM(fma)(square, (SY_REAL)0.5, c);
+  SY_REAL tail = SY_LIBM(fma)(square * r, SY_NAME(exp_cubic_tail)(r, square), start);
+  SY_REAL e = r + tail; /* e^(r+c) - 1 */
+  SY_REAL e_low = (r - e) + tail;
+  SY_REAL s = SY_NAME(pow2)((k < 2 * SY_DIGITS ? k : 2 * SY_DIGITS) - 1);
+  SY_REAL offset = s - (SY_REAL)0.5;
+  SY_REAL h = SY_LIBM(fma)(s, e, offset);
+  SY_REAL h_low = SY_LIBM(fma)(s, e, offset - h) + s * e_low;
+  SY_REAL d = SY_LIBM(fma)(s, e, s + (SY_REAL)0.5);
   SY_REAL h_part = d - 1;
-  SY_REAL d_low = (1 - (d - h_part)) + (h.high - h_part) + h.low;
+  SY_REAL d_low = ((h - h_part) + (1 - (d - h_part))) + h_low;
   SY_REAL inverse = 1 / d;
-  SY_REAL q = h.high * inverse;
-  SY_REAL remainder = SY_LIBM(fma)(-q, d, h.high) + SY_LIBM(fma)(-q, d_low, h.low);
+  SY_REAL q = h * inverse;
+  SY_REAL remainder = SY_LIBM(fma)(-q, d, h) + SY_LIBM(fma)(-q, d_low, h_low);
   q = SY_LIBM(fma)(remainder, inverse, q);
+  q = a > SY_DIGITS / 2 ? (SY_REAL)1 : q;
   return a < SY_TINY ? x : SY_LIBM(copysign)(q, x);
 }
 

@@ -23,6 +23,20 @@ SY_FN double sy_exp_tail(double r) {
   return fma(p, r, 0.5);
 }
 
+/* (e^r - 1 - r - r^2/2) / r^3 by the same coefficients, in two short chains; square = r*r. */
+SY_FN double sy_exp_cubic_tail(double r, double square) {
+  double odd = 0x1.2019a2a9449abp-29, even = 0x1.af621667e35c9p-26;
+  odd = fma(odd, square, 0x1.27e4747738d43p-22);
+  even = fma(even, square, 0x1.71ddf6d981676p-19);
+  odd = fma(odd, square, 0x1.a01a01d2d1a2cp-16);
+  even = fma(even, square, 0x1.a01a01b04cb25p-13);
+  odd = fma(odd, square, 0x1.6c16c16c0ed43p-10);
+  even = fma(even, square, 0x1.111111110f619p-7);
+  odd = fma(odd, square, 0x1.5555555555561p-5);
+  even = fma(even, square, 0x1.5555555555559p-3);
+  return fma(odd, r, even);
+}
+
 /* The same to 2^-27. */
 SY_FN float sy_exp_tailf(float r) {
   float p = 0x1.38f53ap-12f;
@@ -31,6 +45,14 @@ SY_FN float sy_exp_tailf(float r) {
   p = fmaf(p, r, 0x1.555536p-5f);
   p = fmaf(p, r, 0x1.5555bp-3f);
   return fmaf(p, r, 0.5f);
+}
+
+SY_FN float sy_exp_cubic_tailf(float r, float square) {
+  float even = 0x1.38f53ap-12f, odd = 0x1.6ce2fp-10f;
+  even = fmaf(even, square, 0x1.107f5p-7f);
+  odd = fmaf(odd, square, 0x1.555536p-5f);
+  even = fmaf(even, square, 0x1.5555bp-3f);
+  return fmaf(odd, r, even);
 }
 
 /* log(1 + f) - f for sqrt(1/2) <= 1 + f <= sqrt(2); log(1 + f) to 2^-59.
