@@ -356,7 +356,7 @@ from ..ops.vector import MakeVector, get_vector_length
 from ..ops.vector import as_index_scalar as as_index_variable
 from ..ops.write import IncSubtensor, inc_subtensor, set_subtensor
 from ..scalar import set_names_hook
-from . import elemwise, extra_ops, nnet, subtensor
+from . import elemwise, extra_ops, nnet, signal, subtensor
 
 # The function `sort` hides the module of this name, which can still be imported from.
 from .sort import (

@@ -25,7 +25,21 @@ from ...ops.softmax import (
 )
 from ...ops.softmax import nnet_logsoftmax as logsoftmax
 from ...ops.softmax import nnet_softmax as softmax
-from . import nnet
+from . import abstract_conv, nnet
+from .abstract_conv import (
+    abstract_conv2d,
+    causal_conv1d,
+    conv1d,
+    conv2d,
+    conv2d_grad_wrt_inputs,
+    conv2d_grad_wrt_weights,
+    conv2d_transpose,
+    conv3d,
+    conv3d_grad_wrt_inputs,
+    conv3d_grad_wrt_weights,
+    separable_conv2d,
+    separable_conv3d,
+)
 from .extra import (
     confusion_matrix,
     crossentropy_softmax_max_and_argmax_1hot_with_bias,

@@ -1,0 +1,1 @@
+"""Convolution in any number of dimensions: the ops, their geometry and their NumPy reference."""

@@ -1,0 +1,1 @@
+"""Pooling over windows: the ops and their geometry."""

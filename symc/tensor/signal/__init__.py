@@ -1,0 +1,3 @@
+"""``symc.tensor.signal``: pooling, and convolution without channels."""
+
+from . import conv, downsample, pool
