@@ -2,143 +2,184 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from ..array.shared import tensor_constructor
 from ..errors import user_message
-from ..ops.random import draws
-from ..ops.random.words import PARTS
+from ..ops.random import draws, families, selection
+from ..ops.random.state import (
+    RandomState,
+    RandomStateSharedVariable,
+    advance,
+    random_state_type,
+)
+from .shared import shared_constructor
 
-__all__ = ["RandomStreams", "random_state"]
-
-_STEP = np.array([0, PARTS], np.uint64)
+__all__ = ["RandomStreams", "random_state_constructor"]
 
 
-def random_state(seed: int, stream: int = 0) -> np.ndarray:
-    """Return the state (key, counter) of a stream of a seed: uint64, shape (2,).
+@shared_constructor
+def random_state_constructor(
+    value: Any,
+    name: str | None = None,
+    strict: bool = False,
+    allow_downcast: bool | None = None,
+    borrow: bool = False,
+) -> RandomStateSharedVariable:
+    """Make a shared variable from a `RandomState`.
 
     Raises
     ------
     TypeError
-        If `seed` is not an integer.
+        If `value` is something else: another constructor may take it.
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise TypeError(user_message("a seed is an integer", got=repr(seed)))
-    key = np.random.SeedSequence([int(seed) % 2**128, stream]).generate_state(1, np.uint64)
-    return np.array([key[0], 0], np.uint64)
+    if not isinstance(value, RandomState):
+        raise TypeError(f"a RandomState is expected, got {type(value).__name__}")
+    words = value.words if borrow else value.words.copy()
+    return RandomStateSharedVariable(name, random_state_type, words, strict, allow_downcast)
+
+
+def _method(draw: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that makes the draw from a state of its own."""
+
+    @functools.wraps(draw)
+    def method(self: RandomStreams, *args: Any, **kwargs: Any) -> Any:
+        return self.gen(draw, *args, **kwargs)
+
+    first, *rest = inspect.signature(draw).parameters.values()
+    own = [first.replace(name="self", annotation=inspect.Parameter.empty), *rest]
+    method.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+    return method
 
 
 class RandomStreams:
     """Makes random variables; each has a state of its own and is drawn once per call.
 
+    Every method takes the parameters of the function of its name in `symc.ops.random` without
+    the state: first of all `size`, the shape of the draw, by default that of the parameters.
+
     Parameters
     ----------
-    seed : int, optional
+    seed : int or sequence of int, optional
         The same seed and the same sequence of draws give the same numbers on every platform.
         Without it a random one is taken.
+
+    Attributes
+    ----------
+    default_instance_seed : int or list of int
+        The seed that `seed` without arguments goes back to.
+    state_updates : list of (shared variable, variable)
+        The states of all draws made so far, each with its next value.
+
+    Examples
+    --------
+    >>> import symc
+    >>> streams = RandomStreams(seed=1)
+    >>> roll = symc.function([], streams.random_integers((3,), 1, 6))
+    >>> roll().shape
+    (3,)
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        self.default_instance_seed = self._seed(seed)
+    def __init__(self, seed: Any = None) -> None:
+        self.default_instance_seed = _checked_seed(seed)
         self.state_updates: list[tuple[Any, Any]] = []
         self._states: dict[Any, Any] = {}
 
-    @staticmethod
-    def _seed(seed: int | None) -> int:
-        fresh: Any = np.random.SeedSequence().entropy if seed is None else seed
-        random_state(fresh)  # refuses what is not an integer
-        return int(fresh)
-
-    def seed(self, seed: int | None = None) -> None:
+    def seed(self, seed: Any = None) -> None:
         """Start all streams made so far again, from `seed` or from the one given at first."""
         if seed is not None:
-            self.default_instance_seed = self._seed(seed)
+            self.default_instance_seed = _checked_seed(seed)
         for number, (state, _) in enumerate(self.state_updates):
-            state.set_value(random_state(self.default_instance_seed, number))
+            state.set_value(self._new_state(number), borrow=True)
 
     def updates(self) -> list[tuple[Any, Any]]:
         """Return the pairs (state, next state) of all draws."""
         return list(self.state_updates)
 
-    def __getitem__(self, variable: Any) -> np.ndarray:
+    def __getitem__(self, variable: Any) -> RandomState:
         """The state of a draw, a copy."""
-        return self._states[variable].get_value()
+        state: RandomState = self._state_of(variable).get_value()
+        return state
 
     def __setitem__(self, variable: Any, state: Any) -> None:
-        self._states[variable].set_value(np.asarray(state, np.uint64))
+        """Set the state of a draw: a `RandomState` or its two words."""
+        words = state.words if isinstance(state, RandomState) else np.asarray(state, np.uint64)
+        self._state_of(variable).set_value(words)
+
+    def _state_of(self, variable: Any) -> Any:
+        found = self._states.get(variable)
+        if found is None:
+            raise KeyError(
+                user_message("this is no draw of these streams", got=repr(variable)[:200])
+            )
+        return found
+
+    def _new_state(self, number: int) -> RandomState:
+        return RandomState(self.default_instance_seed, number)
 
     def gen(self, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return ``op(state, *args, **kwargs)`` on a new state."""
+        """Make a random variable from a state of its own.
+
+        Parameters
+        ----------
+        op : callable
+            ``op(state, *args, **kwargs)`` gives the draw, or the next state and the draw, as the
+            functions of `symc.tensor.raw_random` do.
+
+        Returns
+        -------
+        Variable
+            With the attributes ``rng``, the shared state, and ``update``, the pair of it and its
+            next value.
+        """
         number = len(self.state_updates)
-        state: Any = tensor_constructor(
-            random_state(self.default_instance_seed, number), name=f"random state {number}"
-        )
-        state.default_update = state + _STEP
-        self.state_updates.append((state, state.default_update))
+        state = random_state_constructor(self._new_state(number), f"random state {number}")
         drawn = op(state, *args, **kwargs)
-        drawn.rng, drawn.update = state, (state, state.default_update)
+        following, drawn = drawn if isinstance(drawn, (tuple, list)) else (advance(state), drawn)
+        state.default_update = following
+        self.state_updates.append((state, following))
+        drawn.rng, drawn.update = state, (state, following)
         self._states[drawn] = state
         return drawn
 
-    def uniform(
-        self,
-        size: Any = None,
-        low: Any = 0.0,
-        high: Any = 1.0,
-        ndim: int | None = None,
-        dtype: str | None = None,
-    ) -> Any:
-        """Draws from [low, high); floatX unless `dtype` is given."""
-        return self.gen(draws.uniform, size, low, high, ndim, dtype)
+    uniform = _method(draws.uniform)
+    normal = _method(draws.normal)
+    truncated_normal = _method(draws.truncated_normal)
+    binomial = _method(draws.binomial)
+    poisson = _method(draws.poisson)
+    random_integers = _method(draws.random_integers)
+    randint = _method(draws.randint)
 
-    def normal(
-        self,
-        size: Any = None,
-        avg: Any = 0.0,
-        std: Any = 1.0,
-        ndim: int | None = None,
-        dtype: str | None = None,
-    ) -> Any:
-        """Normal draws of mean `avg` and standard deviation `std`."""
-        return self.gen(draws.normal, size, avg, std, ndim, dtype)
+    permutation = _method(selection.permutation)
+    shuffle_row_elements = _method(selection.shuffle_row_elements)
+    choice = _method(selection.choice)
+    multinomial = _method(selection.multinomial)
+    multinomial_wo_replacement = _method(selection.multinomial_wo_replacement)
 
-    def truncated_normal(
-        self,
-        size: Any = None,
-        avg: Any = 0.0,
-        std: Any = 1.0,
-        ndim: int | None = None,
-        dtype: str | None = None,
-    ) -> Any:
-        """Normal draws within two standard deviations of `avg`."""
-        return self.gen(draws.truncated_normal, size, avg, std, ndim, dtype)
+    gamma = _method(families.gamma)
+    beta = _method(families.beta)
+    chisquare = _method(families.chisquare)
+    dirichlet = _method(families.dirichlet)
+    exponential = _method(families.exponential)
+    rayleigh = _method(families.rayleigh)
+    weibull = _method(families.weibull)
+    laplace = _method(families.laplace)
+    logistic = _method(families.logistic)
+    gumbel = _method(families.gumbel)
+    cauchy = _method(families.cauchy)
+    lognormal = _method(families.lognormal)
+    standard_t = _method(families.standard_t)
+    geometric = _method(families.geometric)
+    negative_binomial = _method(families.negative_binomial)
 
-    def binomial(
-        self,
-        size: Any = None,
-        n: Any = 1,
-        p: Any = 0.5,
-        ndim: int | None = None,
-        dtype: str = "int64",
-        prob: Any = None,
-    ) -> Any:
-        """Numbers of successes in `n` trials of probability `p` (Theano's old name: `prob`)."""
-        return self.gen(draws.bernoulli, size, n, p if prob is None else prob, ndim, dtype)
 
-    def random_integers(
-        self,
-        size: Any = None,
-        low: Any = 0,
-        high: Any = 1,
-        ndim: int | None = None,
-        dtype: str = "int64",
-    ) -> Any:
-        """Integers from `low` to `high`, both included."""
-        return self.gen(draws.integers, size, low, high, ndim, dtype)
-
-    def permutation(self, size: Any = None, n: Any = 1, dtype: str = "int64") -> Any:
-        """Permutations of 0 ... n - 1, along a new last axis."""
-        return self.gen(draws.permutation, size, n, dtype)
+def _checked_seed(seed: Any) -> Any:
+    """A seed that starts the same streams again: `seed`, or a random one for None."""
+    if seed is None:
+        return np.random.SeedSequence().entropy
+    RandomState(seed)  # refuses what is not made of integers
+    return [int(n) for n in seed] if isinstance(seed, Iterable) else int(seed)

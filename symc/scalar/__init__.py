@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import arith, complex, composite, evaluate, logic, math, random, simplify, special
+from . import arith, complex, composite, evaluate, logic, math, random, sampling, simplify, special
 
 _Names = Callable[[], dict[str, Any]]
 

@@ -81,11 +81,17 @@ def _minus_two_log32(x: np.ndarray) -> np.ndarray:
     return one(-2) * (f + (p - one(0.5) * z) + k * one(0.693359375))
 
 
-def _minus_two_log64(x: np.ndarray) -> np.ndarray:
+def minus_two_log(x: np.ndarray) -> np.ndarray:
+    """``-2 log(x)`` of positive normal float64 numbers, the same on every machine."""
     bits = x.view(np.int64)
     e = (bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52)
     f = (bits - (e << np.int64(52))).view(np.float64) - 1.0
-    k, s = e.astype(np.float64), f / (2.0 + f)
+    return minus_two_log_of(f, e.astype(np.float64))
+
+
+def minus_two_log_of(f: Any, k: Any) -> Any:
+    """``-2 log((1 + f) 2**k)`` for f near 0."""
+    s = f / (2.0 + f)
     z, half = s * s, 0.5 * (f * f)
     p = _polynomial(
         z, 1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
@@ -124,7 +130,7 @@ def normal_pair64(a: Any, b: Any, second: Any) -> Any:
     a, b = (np.atleast_1d(w).astype(np.uint64) for w in (a, b))
     exponent = np.uint64(0x3FF0000000000000)
     u = (exponent | (a >> np.uint64(12))).view(np.float64) - (1.0 - 2.0**-53)
-    r = np.sqrt(_minus_two_log64(u))
+    r = np.sqrt(minus_two_log(u))
     fraction = exponent | ((b << np.uint64(2)) >> np.uint64(12))
     t = (fraction.view(np.float64) - 1.5) * (np.pi / 2)
     z = t * t

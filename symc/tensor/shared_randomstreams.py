@@ -1,5 +1,6 @@
 """`RandomStreams`, under the path that Theano gave it."""
 
-from ..compile.streams import RandomStreams
+from ..compile.streams import RandomStreams, random_state_constructor
+from ..ops.random.state import RandomStateSharedVariable
 
-__all__ = ["RandomStreams"]
+__all__ = ["RandomStateSharedVariable", "RandomStreams", "random_state_constructor"]

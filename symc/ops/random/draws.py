@@ -1,119 +1,256 @@
-"""Distributions, as expressions of the words of a state."""
+"""Uniform and normal numbers, whole numbers and coin flips, as expressions of a state.
+
+Every function takes the state first and gives a tensor; `size` is its shape, by default that of
+the broadcast parameters.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import numpy as np
+
 from ...array.convert import as_tensor_variable
-from ...config import config
 from ...errors import user_message
 from ...scalar.random import normal32, normal64, philox32, philox64, unit16, unit32, unit64
-from ..alloc import _size_entries
+from ...scalar.sampling import binomial_draw, poisson_draw
 from ..elemwise import Elemwise, cast
-from ..math import erf, erfinv, lt, maximum, minimum
-from ..shape import shape as shape_of
-from ..sort import argsort
-from .words import RandomElements
+from ..math import eq, erf, erfinv, lt, maximum, minimum, switch
+from .parameters import (
+    discrete_dtype,
+    fitted,
+    float_dtype,
+    known_number,
+    parameter,
+    result_size,
+)
+from .words import RandomElements, RandomPlace
 
-__all__ = ["bernoulli", "integers", "normal", "result_size", "truncated_normal", "uniform", "units"]
+__all__ = [
+    "binomial",
+    "normal",
+    "poisson",
+    "randint",
+    "random_integers",
+    "sample",
+    "standard_normal",
+    "truncated_normal",
+    "uniform",
+    "units",
+]
 
 _unit16, _unit32, _unit64 = Elemwise(unit16), Elemwise(unit32), Elemwise(unit64)
+_binomial, _poisson = Elemwise(binomial_draw), Elemwise(poisson_draw)
+LEAST_SHORT = 1e-3
+"""Known probabilities from here to 1 minus it are compared with 24 random bits, others with 53."""
 
 
-def result_size(size: Any, ndim: int | None, *parameters: Any) -> list[Any]:
-    """Return the lengths of a draw: `size`, or those of the broadcast parameters."""
-    if size is not None:
-        entries = _size_entries(size)
-        if ndim is not None and ndim != len(entries):
-            raise ValueError(
-                user_message("ndim and size disagree", got=f"ndim {ndim}, {len(entries)} lengths")
-            )
-        return entries
-    joint: Any = None
-    for p in parameters:
-        joint = p if joint is None else joint + p
-    if joint is None or not joint.type.ndim:
-        return []
-    lengths = shape_of(joint)
-    return [lengths[i] for i in range(joint.type.ndim)]
-
-
-def units(state: Any, size: list[Any], dtype: str, part: int = 0) -> Any:
+def units(state: Any, lengths: list[Any], dtype: str, part: int = 0) -> Any:
     """Return uniform draws in [0, 1): 11, 24 or 53 random bits by the precision of `dtype`."""
     if dtype == "float64":
-        return _unit64(RandomElements(philox64, part)(state, *size))
-    words = RandomElements(philox32, part)(state, *size)
+        return _unit64(RandomElements(philox64, part)(state, *lengths))
+    words = RandomElements(philox32, part)(state, *lengths)
     return _unit32(words) if dtype == "float32" else cast(_unit16(words), dtype)
 
 
-def _float(dtype: str | None) -> str:
-    dtype = config.floatX if dtype in (None, "floatX") else str(dtype)
-    if dtype not in ("float16", "float32", "float64"):
-        raise TypeError(user_message("this draw has a float dtype", got=dtype))
-    return dtype
-
-
-def _parameter(value: Any, dtype: str) -> Any:
-    return cast(as_tensor_variable(value), dtype)
-
-
-def uniform(state: Any, size: Any, low: Any, high: Any, ndim: int | None, dtype: str | None) -> Any:
-    """Return draws from [low, high)."""
-    dtype = _float(dtype)
-    a, b = _parameter(low, dtype), _parameter(high, dtype)
-    lengths = result_size(size, ndim, a, b)
-    return units(state, lengths, dtype) * (b - a) + a
-
-
-def normal(state: Any, size: Any, avg: Any, std: Any, ndim: int | None, dtype: str | None) -> Any:
-    """Return normal draws, by the transform of Box and Muller (1958)."""
-    dtype = _float(dtype)
-    mean, scale = _parameter(avg, dtype), _parameter(std, dtype)
-    lengths = result_size(size, ndim, mean, scale)
+def standard_normal(state: Any, lengths: list[Any], dtype: str, part: int = 0) -> Any:
+    """Return normal draws of mean 0 and standard deviation 1."""
     record = normal64 if dtype == "float64" else normal32
-    drawn = RandomElements(record)(state, *lengths)
-    return cast(drawn, dtype) * scale + mean
+    return cast(RandomElements(record, part)(state, *lengths), dtype)
+
+
+def sample(record: Any, state: Any, lengths: list[Any], *parameters: Any, part: int = 0) -> Any:
+    """Return draws of a scalar op of `symc.scalar.sampling`, given as an `Elemwise`."""
+    counter = state[1] + np.uint64(part) if part else state[1]
+    return record(state[0], counter, RandomPlace()(*lengths), *parameters)
+
+
+def uniform(
+    state: Any,
+    size: Any = None,
+    low: Any = 0.0,
+    high: Any = 1.0,
+    ndim: int | None = None,
+    dtype: str | None = None,
+) -> Any:
+    """Draw numbers from [low, high).
+
+    Parameters
+    ----------
+    state : random state
+    size : int, sequence of int, symbolic lengths or None
+        Shape of the result; by default that of the broadcast parameters.
+    low, high : tensor_like
+    ndim : int, optional
+        Rank of the result, where `size` is a vector of unknown length.
+    dtype : {"float16", "float32", "float64"}, optional
+        floatX by default.
+    """
+    dtype = float_dtype(dtype)
+    a, b = parameter("low", low, dtype), parameter("high", high, dtype)
+    lengths = result_size(size, ndim, a, b)
+    a, b = fitted(size, lengths, a, b)
+    drawn = units(state, lengths, dtype)
+    if known_number(low) == 0 and known_number(high) == 1:
+        return drawn
+    return drawn * (b - a) + a
+
+
+def _not_negative(x: Any) -> Any:
+    return x >= 0
+
+
+def _location(
+    avg: Any, std: Any, size: Any, ndim: int | None, dtype: str
+) -> tuple[list[Any], Any, Any]:
+    mean = parameter("avg", avg, dtype)
+    scale = parameter("std", std, dtype, _not_negative, "a standard deviation is not negative")
+    lengths = result_size(size, ndim, mean, scale)
+    mean, scale = fitted(size, lengths, mean, scale)
+    return lengths, mean, scale
+
+
+def normal(
+    state: Any,
+    size: Any = None,
+    avg: Any = 0.0,
+    std: Any = 1.0,
+    ndim: int | None = None,
+    dtype: str | None = None,
+) -> Any:
+    """Draw normal numbers of mean `avg` and standard deviation `std` (Box and Muller 1958)."""
+    dtype = float_dtype(dtype)
+    lengths, mean, scale = _location(avg, std, size, ndim, dtype)
+    return standard_normal(state, lengths, dtype) * scale + mean
 
 
 def truncated_normal(
-    state: Any, size: Any, avg: Any, std: Any, ndim: int | None, dtype: str | None
+    state: Any,
+    size: Any = None,
+    avg: Any = 0.0,
+    std: Any = 1.0,
+    ndim: int | None = None,
+    dtype: str | None = None,
 ) -> Any:
-    """Return normal draws within two standard deviations, by the inverse of the distribution."""
-    dtype = _float(dtype)
-    mean, scale = _parameter(avg, dtype), _parameter(std, dtype)
-    u = units(state, result_size(size, ndim, mean, scale), dtype)
+    """Draw normal numbers within two standard deviations of `avg`, by inversion."""
+    dtype = float_dtype(dtype)
+    lengths, mean, scale = _location(avg, std, size, ndim, dtype)
+    u = units(state, lengths, dtype)
     bound = erf(as_tensor_variable(math.sqrt(2.0)))
     drawn = cast(math.sqrt(2.0) * erfinv((2 * u - 1) * bound), dtype)
     return maximum(minimum(drawn, 2), -2) * scale + mean
 
 
-def bernoulli(state: Any, size: Any, n: Any, p: Any, ndim: int | None, dtype: str) -> Any:
-    """Return the numbers of successes in `n` (0-d) trials of probability `p`."""
-    trials, chance = as_tensor_variable(n), as_tensor_variable(p)
-    chance = chance if chance.type.dtype == "float32" else cast(chance, "float64")
-    if trials.type.ndim:
-        raise TypeError(user_message("the number of trials is one number", got=str(trials.type)))
-    lengths = result_size(size, ndim, chance)
-    if isinstance(n, int) and n == 1:
-        return cast(lt(units(state, lengths, chance.type.dtype), chance), dtype)
-    if len(lengths) < chance.type.ndim:
-        raise ValueError(user_message("size has fewer axes than p", got=str(chance.type)))
-    hits = lt(units(state, [trials, *lengths], chance.type.dtype), chance)
-    return cast(hits.sum(axis=0), dtype)
+def probability(p: Any, dtype: str = "float64") -> Any:
+    """Return the parameter `p` of a draw."""
+    return parameter("p", p, dtype, lambda x: (x >= 0) & (x <= 1), "a probability, 0 <= p <= 1")
 
 
-def integers(state: Any, size: Any, low: Any, high: Any, ndim: int | None, dtype: str) -> Any:
-    """Return integers from `low` to `high`, both included.
+def binomial(
+    state: Any,
+    size: Any = None,
+    n: Any = 1,
+    p: Any = 0.5,
+    ndim: int | None = None,
+    dtype: str | None = None,
+    prob: Any = None,
+) -> Any:
+    """Draw numbers of successes in `n` trials of probability `p` (Theano's old name: `prob`).
 
-    A 64-bit word modulo their number: the bias is below their number / 2**64.
+    A single trial compares a uniform number with `p`, so that probabilities beyond 0 and 1 that
+    turn up at run time count as these. For other `n` they give -1, as negative `n` do.
     """
-    a, b = (cast(as_tensor_variable(v), "int64") for v in (low, high))
-    words = RandomElements(philox64)(state, *result_size(size, ndim, a, b))
-    return cast(cast(words % cast(b - a + 1, "uint64"), "int64") + a, dtype)
+    p, dtype = p if prob is None else prob, discrete_dtype(dtype)
+    if known_number(n) == 1:
+        return cast(_flips(state, size, p, ndim), dtype)
+    trials = parameter("n", n, "int64", _not_negative, "a number of trials is not negative")
+    chance = probability(p)
+    lengths = result_size(size, ndim, trials, chance)
+    trials, chance = fitted(size, lengths, cast(trials, "float64"), chance)
+    return cast(sample(_binomial, state, lengths, trials, chance), dtype)
 
 
-def permutation(state: Any, size: Any, n: Any, dtype: str = "int64") -> Any:
-    """Return permutations of 0 ... n - 1 along a new last axis: the order of 64-bit words."""
-    words = RandomElements(philox64)(state, *result_size(size, None), n)
-    return cast(argsort(words, axis=-1), dtype)
+def _flips(state: Any, size: Any, p: Any, ndim: int | None) -> Any:
+    """Bools that are True with probability `p`."""
+    known = known_number(p)
+    if known is None:
+        short = as_tensor_variable(p).type.dtype in ("float32", "float16")
+    else:
+        short = known in (0, 1) or LEAST_SHORT <= known <= 1 - LEAST_SHORT
+    dtype = "float32" if short else "float64"
+    chance = probability(p, dtype)
+    lengths = result_size(size, ndim, chance)
+    (chance,) = fitted(size, lengths, chance)
+    return lt(units(state, lengths, dtype), chance)
+
+
+def poisson(
+    state: Any,
+    size: Any = None,
+    lam: Any = 1.0,
+    ndim: int | None = None,
+    dtype: str | None = None,
+) -> Any:
+    """Draw Poisson numbers of mean `lam`; -1 where a mean is negative or NaN at run time."""
+    mean = parameter("lam", lam, "float64", _not_negative, "a mean is not negative")
+    lengths = result_size(size, ndim, mean)
+    (mean,) = fitted(size, lengths, mean)
+    return cast(poisson_of(state, lengths, mean), discrete_dtype(dtype))
+
+
+def poisson_of(state: Any, lengths: list[Any], mean: Any, part: int = 0) -> Any:
+    """Return Poisson numbers (int64), given their lengths and means in float64."""
+    return sample(_poisson, state, lengths, mean, part=part)
+
+
+def random_integers(
+    state: Any,
+    size: Any = None,
+    low: Any = 0,
+    high: Any = 1,
+    ndim: int | None = None,
+    dtype: str | None = None,
+) -> Any:
+    """Draw integers from `low` to `high`, both included.
+
+    A 64-bit word modulo their number: the bias is below their number / 2**64. Where `low` is
+    greater at run time, the draw is `low`.
+
+    Raises
+    ------
+    ValueError
+        If `low` is known to be greater than `high`.
+    """
+    a, b = parameter("low", low, "int64"), parameter("high", high, "int64")
+    first, last = known_number(low), known_number(high)
+    lengths = result_size(size, ndim, a, b)
+    a, b = fitted(size, lengths, a, b)
+    words = RandomElements(philox64)(state, *lengths)
+    if first is not None and last is not None:
+        if first > last:
+            raise ValueError(
+                user_message("there are no integers to draw from", got=f"from {first} to {last}")
+            )
+        count = np.uint64((last - first + 1) % 2**64)
+        rest = words % count if count else words
+    else:
+        number = switch(lt(b, a), 1, b - a + 1)
+        whole = eq(number, 0)  # all int64
+        rest = switch(whole, words, words % cast(switch(whole, 1, number), "uint64"))
+    return cast(cast(rest, "int64") + a, discrete_dtype(dtype))
+
+
+def randint(
+    state: Any,
+    size: Any = None,
+    low: Any = 0,
+    high: Any = None,
+    ndim: int | None = None,
+    dtype: str | None = None,
+) -> Any:
+    """Draw integers from `low` up to, but without `high`; from 0 up to `low` where it is None."""
+    first, end = (0, low) if high is None else (low, high)
+    known = known_number(end)
+    last = as_tensor_variable(end) - 1 if known is None else known - 1
+    return random_integers(state, size, first, last, ndim, dtype)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ...array.convert import as_tensor_variable
 from ...array.lengths import note_lengths
 from ...array.type import TensorType
 from ...errors import user_message
@@ -17,11 +16,9 @@ from ...scalar.logic import cast as cast_scalar
 from ...scalar.op import ScalarOp
 from ..alloc import _check_not_negative, _known_sizes, _Sized
 from ..vector import as_index_scalar
+from .state import PARTS, as_state
 
-__all__ = ["PARTS", "RandomElements"]
-
-PARTS = 1 << 16
-"""How far a draw moves the counter: so many tensors of words it may use."""
+__all__ = ["RandomElements", "RandomPlace"]
 
 
 class RandomElements(_Sized):
@@ -46,20 +43,8 @@ class RandomElements(_Sized):
         self.dtype = record.signature("uint64", "uint64", "uint64")[1]
 
     def make_node(self, state: Any, *shape: Any) -> Apply:
-        state = as_tensor_variable(state)
-        if state.type.dtype != "uint64" or state.type.ndim != 1:
-            raise TypeError(
-                user_message(
-                    "a random state is a uint64 vector (key, counter)",
-                    got=f"{state} of type {state.type}",
-                )
-            )
-        sizes = [as_index_scalar(n) for n in shape]
-        lengths = _known_sizes(sizes)
-        _check_not_negative("a random draw", lengths)
-        out = TensorType(self.dtype, [n == 1 for n in lengths])()
-        note_lengths(out, lengths)
-        return Apply(self, [state, *sizes], [out])
+        sizes, out = _sized(self.dtype, shape)
+        return Apply(self, [as_state(state), *sizes], [out])
 
     def numpy(self, *arrays: Any) -> Any:
         state, *sizes = arrays
@@ -74,9 +59,8 @@ class RandomElements(_Sized):
 
     def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
         key, counter = read(0, (0,)), read(0, (1,))
-        ctx = key.ctx
-        place = _position(idx, read, self.first) if idx else ctx.const(0, "int64")
-        counter = counter + ctx.const(self.part, "uint64")
+        counter = counter + read.ctx.const(self.part, "uint64")
+        place = _position(idx, read, self.first)
         return self.record(key, counter, cast_scalar(place, "uint64"))
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -84,9 +68,44 @@ class RandomElements(_Sized):
         return [[False] for _ in node.inputs]
 
 
+class RandomPlace(_Sized):
+    """The place of every element, in C order, in a tensor of the given lengths (uint64)."""
+
+    __props__ = ()
+
+    def make_node(self, *shape: Any) -> Apply:
+        sizes, out = _sized("uint64", shape)
+        return Apply(self, sizes, [out])
+
+    def numpy(self, *arrays: Any) -> Any:
+        shape = tuple(int(n) for n in arrays)
+        _check_not_negative("a random draw", shape)
+        return np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
+
+    def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
+        return [tuple(self.result_lengths(ctx, len(node.inputs)))]
+
+    def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
+        return cast_scalar(_position(idx, read, self.first), "uint64")
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Return that places are integers."""
+        return [[False] for _ in node.inputs]
+
+
+def _sized(dtype: str, shape: Sequence[Any]) -> tuple[list[Any], Any]:
+    """Lengths as variables, and a variable for a tensor of them."""
+    sizes = [as_index_scalar(n) for n in shape]
+    lengths = _known_sizes(sizes)
+    _check_not_negative("a random draw", lengths)
+    out = TensorType(dtype, [n == 1 for n in lengths])()
+    note_lengths(out, lengths)
+    return sizes, out
+
+
 def _position(idx: Sequence[Any], read: Any, first: int) -> Any:
     """The place of an element in C order, given which operand is the first length."""
-    place: Any = idx[0]
-    for axis, i in enumerate(idx[1:], start=1):
-        place = place * read.value(first + axis) + i
+    place: Any = read.ctx.const(0, "int64")
+    for axis, i in enumerate(idx):
+        place = place * read.value(first + axis) + i if axis else i
     return place

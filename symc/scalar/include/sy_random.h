@@ -67,12 +67,8 @@ SY_FN float sy_minus_two_logf(float x) {
   return -2.0f * (f + (p - 0.5f * z) + k * 0.693359375f);
 }
 
-/* The same in double precision (the polynomial of FreeBSD's e_log.c). */
-SY_FN double sy_minus_two_log(double x) {
-  uint64_t bits = sy_bits(x);
-  uint64_t e = (bits - 0x3FE6A09E667F3BCDu + ((uint64_t)1023 << 52)) >> 52;
-  double f = sy_from_bits(bits - ((e - 1023) << 52)) - 1.0;
-  double k = sy_from_bits(0x4330000000000000u | e) - (4503599627370496.0 + 1023.0);
+/* -2 log((1 + f) 2^k) in double precision (the polynomial of FreeBSD's e_log.c). */
+SY_FN double sy_minus_two_log_of(double f, double k) {
   double s = f / (2.0 + f), z = s * s, half = 0.5 * (f * f);
   double p = 1.479819860511658591e-01;
   p = p * z + 1.531383769920937332e-01;
@@ -83,6 +79,13 @@ SY_FN double sy_minus_two_log(double x) {
   p = p * z + 6.666666666666735130e-01;
   p = s * (half + p * z) + k * 1.90821492927058770002e-10;
   return -2.0 * (k * 6.93147180369123816490e-01 - ((half - p) - f));
+}
+
+SY_FN double sy_minus_two_log(double x) {
+  uint64_t bits = sy_bits(x);
+  uint64_t e = (bits - 0x3FE6A09E667F3BCDu + ((uint64_t)1023 << 52)) >> 52;
+  double k = sy_from_bits(0x4330000000000000u | e) - (4503599627370496.0 + 1023.0);
+  return sy_minus_two_log_of(sy_from_bits(bits - ((e - 1023) << 52)) - 1.0, k);
 }
 
 /* Two normal draws of two words. The upper two bits of `b` choose a quadrant, the others an angle

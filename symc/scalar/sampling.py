@@ -1,0 +1,265 @@
+"""Draws of an element with parameters: gamma, beta, Poisson and binomial numbers.
+
+Rejection and search take a varying number of words. Attempt t of an element uses the blocks of
+the element's own number at the counters 2 t and 2 t + 1 after the draw's, so what an element is
+does not depend on its neighbours. The functions in NumPy here and those in ``sy_sampling.h`` use
++, -, *, / and sqrt in the same order: their results are equal bit for bit, everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .op import ScalarOp, scalar_op
+from .random import HALF, minus_two_log, minus_two_log_of, normal_pair64, philox_block
+
+ATTEMPTS = 16384
+SECOND_DRAW = 32768
+SEARCHED = 1000
+SMALL_RESTS = np.array(
+    [0.0810614667953272, 0.0413406959554092, 0.0276779256849983, 0.02079067210376509,
+     0.0166446911898211, 0.0138761288230707, 0.0118967099458917, 0.0104112652619720,
+     0.00925546218271273, 0.00833056343336287]
+)  # fmt: skip
+"""What Stirling's formula for log(k!) lacks, for k below 10."""
+
+
+def _open_unit(word: np.ndarray) -> np.ndarray:
+    return ((word >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+
+def _attempt(key: Any, counter: Any, i: Any) -> tuple[np.ndarray, np.ndarray]:
+    c0, c1, c2, c3 = philox_block(key, counter, i)
+    return c1 << HALF | c0, c3 << HALF | c2
+
+
+def _log(x: np.ndarray) -> np.ndarray:
+    return -0.5 * minus_two_log(x)
+
+
+def _exp(x: np.ndarray) -> np.ndarray:
+    """``exp(x)`` for x <= 0."""
+    inside = x > -700.0
+    z = np.where(inside, x, 0.0)
+    shifted = z * 1.44269504088896338700 + 6755399441055744.0
+    exponent = (shifted.view(np.int64) + 1023) << 52
+    k = shifted - 6755399441055744.0
+    high, rest = z - k * 6.93147180369123816490e-01, k * 1.90821492927058770002e-10
+    r = high - rest
+    t = r * r
+    c = 4.13813679705723846039e-08 * t - 1.65339022054652515390e-06
+    c = c * t + 6.61375632143793436117e-05
+    c = c * t - 2.77777777770155933842e-03
+    c = c * t + 1.66666666666666019037e-01
+    c = r - c * t
+    y = 1.0 - ((rest - r * c / (2.0 - c)) - high)
+    return np.where(inside, y * exponent.view(np.float64), np.where(x == x, 0.0, x))
+
+
+def _stirling_rest(k: np.ndarray) -> np.ndarray:
+    square = (k + 1) * (k + 1)
+    series = (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1)
+    few = np.clip(k, 0, 9).astype(np.int64)
+    return np.where(k < 10, SMALL_RESTS[few], series)
+
+
+Columns = tuple[np.ndarray, ...]
+Attempt = Callable[..., tuple[np.ndarray, np.ndarray]]
+
+
+def _until_accepted(attempt: Attempt, counter: np.ndarray, columns: Columns) -> np.ndarray:
+    """Repeat ``attempt(counter, *columns)``, which gives values and whether each is accepted."""
+    result = np.full(counter.shape, np.nan)
+    left = np.arange(counter.size)
+    for t in range(ATTEMPTS):
+        if not left.size:
+            break
+        at = counter[left] + np.uint64(2 * t)
+        value, accepted = attempt(at, *(c[left] for c in columns))
+        result[left[accepted]] = value[accepted]
+        left = left[~accepted]
+    return result
+
+
+def _flat(*arrays: Any) -> tuple[tuple[int, ...], list[np.ndarray]]:
+    """The joint shape, and the operands broadcast to it, in one axis each."""
+    joint = np.broadcast_arrays(*arrays)
+    return joint[0].shape, [a.reshape(-1).copy() for a in joint]
+
+
+def _log_gammas(key: Any, counter: Any, i: Any, shape: np.ndarray) -> np.ndarray:
+    whole = np.where(shape < 1, shape + 1, shape)
+    d = whole - 1.0 / 3
+    c = 1 / (3 * np.sqrt(d))
+
+    def attempt(counter: Any, key: Any, i: Any, shape: Any, d: Any, c: Any) -> Any:
+        x = normal_pair64(*_attempt(key, counter, i), False)
+        chance, boost = _attempt(key, counter + np.uint64(1), i)
+        v = 1 + c * x
+        positive = v > 0
+        v = np.where(positive, v * v * v, 1.0)
+        accepted = _log(_open_unit(chance)) < 0.5 * x * x + (d - d * v + d * _log(v))
+        drawn = _log(d * v)
+        boosted = drawn + _log(_open_unit(boost)) / shape
+        return np.where(shape < 1, boosted, drawn), accepted & positive
+
+    return _until_accepted(attempt, counter, (key, i, shape, d, c))
+
+
+def _gammas(key: Any, counter: Any, i: Any, shape: Any) -> np.ndarray:
+    size, (key, counter, i, shape) = _flat(key, counter, i, shape)
+    known = (shape > 0) & (shape < 1e300)
+    x = _log_gammas(key, counter, i, np.where(known, shape, 1.0))
+    drawn = np.where(x <= 0, _exp(np.minimum(x, 0.0)), 1 / _exp(-np.maximum(x, 0.0)))
+    return np.where(known, drawn, np.where(shape == 0, 0.0, np.nan)).reshape(size)
+
+
+def _betas(key: Any, counter: Any, i: Any, a: Any, b: Any) -> np.ndarray:
+    size, (key, counter, i, a, b) = _flat(key, counter, i, a, b)
+    known = (a > 0) & (b > 0) & (a < 1e300) & (b < 1e300)
+    x = _log_gammas(key, counter, i, np.where(known, a, 1.0))
+    y = _log_gammas(key, counter + np.uint64(SECOND_DRAW), i, np.where(known, b, 1.0))
+    odds = _exp(np.where(x < y, x - y, y - x))
+    drawn = np.where(x < y, odds / (1 + odds), 1 / (1 + odds))
+    return np.where(known, drawn, np.nan).reshape(size)
+
+
+def _few_events(key: Any, counter: Any, i: Any, mean: np.ndarray) -> np.ndarray:
+    left = _open_unit(_attempt(key, counter, i)[0])
+    p, k = _exp(-mean), np.zeros_like(mean)
+    for _ in range(SEARCHED):
+        going = left > p
+        if not going.any():
+            break
+        left = np.where(going, left - p, left)
+        k = np.where(going, k + 1, k)
+        p = np.where(going, p * mean / np.maximum(k, 1), p)
+    return k
+
+
+def _many_events(counter: Any, key: Any, i: Any, mean: Any) -> tuple[Any, Any]:
+    b = 0.931 + 2.53 * np.sqrt(mean)
+    a = -0.059 + 0.02483 * b
+    scale, sure = 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2)
+    first, second = _attempt(key, counter, i)
+    u, v = _open_unit(first) - 0.5, _open_unit(second)
+    us = 0.5 - np.abs(u)
+    k = np.floor((2 * a / us + b) * u + mean + 0.43)
+    at_once = (us >= 0.07) & (v <= sure)
+    refused = (k < 0) | ((us < 0.013) & (v > us))
+    m = np.maximum(k, 0)
+    likely = m * _log(mean / (m + 1)) + (m + 1 - mean)
+    likely = likely - 0.5 * _log(m + 1) - 0.91893853320467274178 - _stirling_rest(m)
+    fits = _log(v * scale / (a / (us * us) + b)) <= likely
+    return k, at_once | (~refused & fits)
+
+
+def _poissons(key: Any, counter: Any, i: Any, mean: Any) -> np.ndarray:
+    size, (key, counter, i, mean) = _flat(key, counter, i, mean)
+    result = np.full(mean.shape, -1, np.int64)
+    few = (mean >= 0) & (mean < 10)
+    many = (mean >= 10) & (mean < 2.0**62)
+    result[few] = _few_events(key[few], counter[few], i[few], mean[few])
+    result[many] = _until_accepted(_many_events, counter[many], (key[many], i[many], mean[many]))
+    return result.reshape(size)
+
+
+def _searched_successes(key: Any, counter: Any, i: Any, n: Any, p: Any) -> np.ndarray:
+    q = 1 - p
+    odds = p / q
+    one = np.where(p < 0.25, minus_two_log_of(-np.minimum(p, 0.25), 0.0), minus_two_log(q))
+    left, chance = _open_unit(_attempt(key, counter, i)[0]), _exp(n * (-0.5 * one))
+    k = np.zeros_like(n)
+    for _ in range(SEARCHED):
+        going = (left > chance) & (k < n)
+        if not going.any():
+            break
+        left = np.where(going, left - chance, left)
+        k = np.where(going, k + 1, k)
+        chance = np.where(going, chance * odds * (n - k + 1) / np.maximum(k, 1), chance)
+    return k
+
+
+def _many_successes(counter: Any, key: Any, i: Any, n: Any, p: Any) -> tuple[Any, Any]:
+    q = 1 - p
+    odds, spread = p / q, np.sqrt(n * p * q)
+    b = 1.15 + 2.53 * spread
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    centre, alpha, sure = n * p + 0.5, (2.83 + 5.1 / b) * spread, 0.92 - 4.2 / b
+    mode = np.floor((n + 1) * p)
+    fixed = (mode + 0.5) * _log((mode + 1) / (odds * (n - mode + 1)))
+    fixed = fixed + _stirling_rest(mode) + _stirling_rest(n - mode)
+    first, second = _attempt(key, counter, i)
+    u, v = _open_unit(first) - 0.5, _open_unit(second)
+    us = 0.5 - np.abs(u)
+    k = np.floor((2 * a / us + b) * u + centre)
+    inside = (k >= 0) & (k <= n)
+    m = np.where(inside, k, 0)
+    likely = fixed + (n + 1) * _log((n - mode + 1) / (n - m + 1))
+    likely = likely + (m + 0.5) * _log(odds * (n - m + 1) / (m + 1))
+    likely = likely - _stirling_rest(m) - _stirling_rest(n - m)
+    fits = _log(v * alpha / (a / (us * us) + b)) <= likely
+    return k, inside & (((us >= 0.07) & (v <= sure)) | fits)
+
+
+def _binomials(key: Any, counter: Any, i: Any, n: Any, p: Any) -> np.ndarray:
+    size, (key, counter, i, n, p) = _flat(key, counter, i, n, p)
+    known = (n >= 0) & (n <= 2.0**53) & (p >= 0) & (p <= 1)
+    less = np.where(p > 0.5, 1 - p, p)
+    k = np.zeros(n.shape)
+    few = known & (n * less < 10)
+    many = known & ~few
+    k[few] = _searched_successes(*(v[few] for v in (key, counter, i, n, less)))
+    k[many] = _until_accepted(
+        _many_successes, counter[many], (key[many], i[many], n[many], less[many])
+    )
+    result = np.full(n.shape, -1, np.int64)
+    result[known] = np.where(p > 0.5, n - k, k)[known]
+    return result.reshape(size)
+
+
+def _draw(name: str, parameters: int, dtype: str, numpy: Callable[..., Any], doc: str) -> ScalarOp:
+    """A draw of an element, given key, counter, position and float64 parameters."""
+    operands = ("uint64",) * 3 + ("float64",) * parameters
+
+    def types(dtypes: Sequence[str]) -> tuple[tuple[str, ...], str]:
+        return operands, dtype
+
+    def reference(*arrays: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return numpy(*arrays)
+
+    return scalar_op(
+        name,
+        3 + parameters,
+        cls="".join(part.capitalize() for part in name.split("_")),
+        out=types,
+        numpy=reference,
+        c=f"sy_{name}({', '.join('{%d}' % k for k in range(3 + parameters))})",
+        grad=lambda g, y, *xs: (None,) * len(xs),
+        kinds="uf",
+        needs=("sy_sampling.h",),
+        cost=200,
+        doc=doc,
+    )
+
+
+gamma_draw = _draw(
+    "gamma_draw", 1, "float64", _gammas,
+    "A gamma number of the given shape, scale 1 (Marsaglia, Tsang 2000); NaN for no shape.",
+)  # fmt: skip
+beta_draw = _draw(
+    "beta_draw", 2, "float64", _betas,
+    "A beta number, x / (x + y) of two gamma numbers; NaN where a parameter is not positive.",
+)  # fmt: skip
+poisson_draw = _draw(
+    "poisson_draw", 1, "int64", _poissons,
+    "A Poisson number of the given mean (Hormann 1993); -1 where the mean is negative or NaN.",
+)  # fmt: skip
+binomial_draw = _draw(
+    "binomial_draw", 2, "int64", _binomials,
+    "Successes in n trials of probability p (Hormann 1993); -1 for no number or probability.",
+)  # fmt: skip
