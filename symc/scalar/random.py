@@ -67,7 +67,7 @@ def _polynomial(x: Any, *coefficients: float) -> Any:
     return result
 
 
-def _minus_two_log32(x: np.ndarray) -> np.ndarray:
+def _minus_two_log32(x: Any) -> Any:
     one = np.float32
     bits = x.view(np.int32)
     e = (bits - np.int32(0x3F3504F3)) >> np.int32(23)
@@ -81,7 +81,7 @@ def _minus_two_log32(x: np.ndarray) -> np.ndarray:
     return one(-2) * (f + (p - one(0.5) * z) + k * one(0.693359375))
 
 
-def minus_two_log(x: np.ndarray) -> np.ndarray:
+def minus_two_log(x: Any) -> Any:
     """``-2 log(x)`` of positive normal float64 numbers, the same on every machine."""
     bits = x.view(np.int64)
     e = (bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52)

@@ -36,11 +36,11 @@ def _attempt(key: Any, counter: Any, i: Any) -> tuple[np.ndarray, np.ndarray]:
     return c1 << HALF | c0, c3 << HALF | c2
 
 
-def _log(x: np.ndarray) -> np.ndarray:
+def _log(x: Any) -> Any:
     return -0.5 * minus_two_log(x)
 
 
-def _exp(x: np.ndarray) -> np.ndarray:
+def _exp(x: Any) -> Any:
     """``exp(x)`` for x <= 0."""
     inside = x > -700.0
     z = np.where(inside, x, 0.0)
@@ -59,7 +59,7 @@ def _exp(x: np.ndarray) -> np.ndarray:
     return np.where(inside, y * exponent.view(np.float64), np.where(x == x, 0.0, x))
 
 
-def _stirling_rest(k: np.ndarray) -> np.ndarray:
+def _stirling_rest(k: Any) -> Any:
     square = (k + 1) * (k + 1)
     series = (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1)
     few = np.clip(k, 0, 9).astype(np.int64)
@@ -167,7 +167,7 @@ def _poissons(key: Any, counter: Any, i: Any, mean: Any) -> np.ndarray:
     return result.reshape(size)
 
 
-def _searched_successes(key: Any, counter: Any, i: Any, n: Any, p: Any) -> np.ndarray:
+def _searched_successes(key: Any, counter: Any, i: Any, n: Any, p: Any) -> Any:
     q = 1 - p
     odds = p / q
     one = np.where(p < 0.25, minus_two_log_of(-np.minimum(p, 0.25), 0.0), minus_two_log(q))
@@ -223,6 +223,7 @@ def _binomials(key: Any, counter: Any, i: Any, n: Any, p: Any) -> np.ndarray:
 
 def _draw(name: str, parameters: int, dtype: str, numpy: Callable[..., Any], doc: str) -> ScalarOp:
     """A draw of an element, given key, counter, position and float64 parameters."""
+    places = ", ".join(f"{{{k}}}" for k in range(3 + parameters))
     operands = ("uint64",) * 3 + ("float64",) * parameters
 
     def types(dtypes: Sequence[str]) -> tuple[tuple[str, ...], str]:
@@ -238,7 +239,7 @@ def _draw(name: str, parameters: int, dtype: str, numpy: Callable[..., Any], doc
         cls="".join(part.capitalize() for part in name.split("_")),
         out=types,
         numpy=reference,
-        c=f"sy_{name}({', '.join('{%d}' % k for k in range(3 + parameters))})",
+        c=f"sy_{name}({places})",
         grad=lambda g, y, *xs: (None,) * len(xs),
         kinds="uf",
         needs=("sy_sampling.h",),
