@@ -25,7 +25,7 @@ from ...ops.softmax import (
 )
 from ...ops.softmax import nnet_logsoftmax as logsoftmax
 from ...ops.softmax import nnet_softmax as softmax
-from . import abstract_conv, nnet
+from . import abstract_conv, blocksparse, bn, conv, conv3d2d, ctc, neighbours, nnet
 from .abstract_conv import (
     abstract_conv2d,
     causal_conv1d,
@@ -40,6 +40,8 @@ from .abstract_conv import (
     separable_conv2d,
     separable_conv3d,
 )
+from .blocksparse import h_softmax, sparse_block_dot
+from .bn import batch_normalization_test, batch_normalization_train
 from .extra import (
     confusion_matrix,
     crossentropy_softmax_max_and_argmax_1hot_with_bias,

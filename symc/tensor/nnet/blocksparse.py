@@ -1,0 +1,100 @@
+"""Products with matrices of blocks of which only some are used, and the hierarchical softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...array.convert import as_tensor_variable
+from ...errors import user_message
+from ...ops.advanced import advanced_index
+from ...ops.alloc import arange
+from ...ops.dot import dot, tensordot
+from ...ops.reduce import sum as sum_
+from ...ops.softmax import softmax
+
+__all__ = ["h_softmax", "sparse_block_dot"]
+
+
+def sparse_block_dot(W: Any, h: Any, inputIdx: Any, b: Any, outputIdx: Any) -> Any:
+    """Return products of blocks: ``y[n, j] = b[o[n, j]] + sum_i h[n, i] . W[k[n, i], o[n, j]]``.
+
+    Parameters
+    ----------
+    W : tensor4_like, (input blocks, output blocks, input size, output size)
+    h : tensor3_like, (batch, used input blocks, input size)
+        A matrix is a batch of one, and then the result is a matrix.
+    inputIdx : integer matrix_like, (batch, used input blocks)
+        k above.
+    b : matrix_like, (output blocks, output size)
+    outputIdx : integer matrix_like, (batch, wanted output blocks)
+        o above.
+
+    Returns
+    -------
+    tensor3, (batch, wanted output blocks, output size)
+    """
+    W, h, k, b, o = map(as_tensor_variable, (W, h, inputIdx, b, outputIdx))
+    single = h.type.ndim == 2
+    if single:
+        h = h.dimshuffle("x", 0, 1)
+        k, o = (v.dimshuffle("x", 0) if v.type.ndim == 1 else v for v in (k, o))
+    ranks = tuple(v.type.ndim for v in (W, h, k, b, o))
+    if ranks != (4, 3, 2, 2, 2):
+        raise TypeError(
+            user_message(
+                "sparse_block_dot: operands of the wrong rank",
+                got=f"{ranks} axes of W, h, inputIdx, b and outputIdx",
+                expected="(4, 3, 2, 2, 2)",
+            )
+        )
+    blocks = advanced_index(W, [k.dimshuffle(0, 1, "x"), o.dimshuffle(0, "x", 1)])
+    products = h.dimshuffle(0, 1, "x", 2, "x") * blocks
+    y = sum_(products, axis=(1, 3)) + advanced_index(b, [o])
+    return y[0] if single else y
+
+
+def h_softmax(
+    x: Any,
+    batch_size: Any,
+    n_outputs: Any,
+    n_classes: Any,
+    n_outputs_per_class: Any,
+    W1: Any,
+    b1: Any,
+    W2: Any,
+    b2: Any,
+    target: Any = None,
+) -> Any:
+    """Return probabilities of a softmax of two levels: a class, then an output in it.
+
+    Parameters
+    ----------
+    x : matrix_like, (batch_size, features)
+    batch_size, n_outputs, n_classes, n_outputs_per_class : int or 0-d integer tensor
+        ``n_classes * n_outputs_per_class`` is at least `n_outputs`.
+    W1, b1 : tensor_like, (features, n_classes) and (n_classes,)
+        Of the first level.
+    W2, b2 : tensor_like, (n_classes, features, n_outputs_per_class) and (n_classes,
+        n_outputs_per_class)
+        Of the second.
+    target : integer vector_like, (batch_size,), optional
+        Computes only the probability of one output for each row.
+
+    Returns
+    -------
+    tensor
+        (batch_size, n_outputs), or (batch_size,) with `target`.
+    """
+    x, w_classes, w_outputs, bias = map(as_tensor_variable, (x, W1, W2, b2))
+    classes = softmax(dot(x, w_classes) + b1)
+    if target is None:
+        inside = softmax(tensordot(x, w_outputs, axes=[[1], [1]]) + bias)
+        joint = classes.dimshuffle(0, 1, "x") * inside
+        wide = joint.reshape((batch_size, n_classes * n_outputs_per_class), ndim=2)
+        return wide[:, :n_outputs]
+    target = as_tensor_variable(target).flatten()
+    which, place = target // n_outputs_per_class, target % n_outputs_per_class
+    blocks = advanced_index(w_outputs, [which])
+    scores = sum_(x.dimshuffle(0, 1, "x") * blocks, axis=1) + advanced_index(bias, [which])
+    row = arange(batch_size)
+    return advanced_index(classes, [row, which]) * advanced_index(softmax(scores), [row, place])
