@@ -267,6 +267,8 @@ class _NestPrinter:
             self._store(stmt)
         elif isinstance(stmt, ir.Stream):
             self._stream(stmt)
+        elif isinstance(stmt, ir.Prefetch):
+            self._prefetch(stmt)
         elif isinstance(stmt, ir.Run):
             self._run(stmt)
         elif isinstance(stmt, ir.Array):
@@ -318,6 +320,12 @@ class _NestPrinter:
         element = self._element(stmt.operand, [index])
         array = self.block.find(("array", stmt.array))
         self._line(f"sy_stream(&{element}, {array}, {count} * (int64_t)sizeof *{array});")
+
+    def _prefetch(self, stmt: ir.Prefetch) -> None:
+        self.printer.needs.add("sy_arrays.h")
+        index, count = self._index_values([stmt.index, stmt.count])
+        element = self._element(stmt.operand, [index])
+        self._line(f"sy_prefetch(&{element}, {count} * (int64_t)sizeof {element});")
 
     def _run(self, stmt: ir.Run) -> None:
         op = stmt.value.op

@@ -23,6 +23,9 @@ CHUNK_NS = 15_000
 FUNCTION_COST = 15
 """Cost from which on an operation is a function of many instructions."""
 
+PREFETCH_BYTES = 65_536
+"""Longest row that is prefetched while the row before it is worked on: it has to stay in cache."""
+
 DEAR = 20
 """Cost of a kernel from which the length of its code matters more than the last cycle."""
 
@@ -41,6 +44,9 @@ class Loops:
         What stands for locals (results of reductions, kept values) in later stages.
     kind : str
         ``"simd"`` if the kernel's ops are branch-free and vectorise, else ``"serial"``.
+    ahead : Axis or None
+        The axis whose next point's row is fetched into the cache by the first sweep that calls
+        functions: while it computes, memory would be idle.
     """
 
     def __init__(self, placer: Placer, target: Target) -> None:
@@ -51,6 +57,7 @@ class Loops:
         self.names = Names(self.ctx)
         self.values: Values = {}
         self.kind = vector_kind(self.kernel.roots())
+        self.ahead: Axis | None = None
 
     # ---- estimates
 
@@ -404,6 +411,19 @@ class Loops:
         out.append(ir.If(rest > zero, tuple(tail)))
         return out
 
+    def _fetch_ahead(self, point: Point, axis: Axis, count: Expr) -> list[ir.Stmt]:
+        """Fetch what the next row has where this one has `count` elements from `point` on."""
+        ahead, self.ahead = self.ahead, None
+        if ahead is None or len(self.placer.inner) > 1:
+            return []
+        next_row = point | {ahead.key: point[ahead.key] + self.ctx.integer(1)}
+        rows = self.placer.rows(ahead.key, axis.key, next_row)
+        if not rows:
+            return []
+        size = max(np.dtype(o.dtype).itemsize for o in self.kernel.operands)
+        longest = self.ctx.integer(PREFETCH_BYTES // size)
+        fetch = tuple(ir.Prefetch(operand, index, count) for operand, index in rows)
+        return [ir.If(axis.extent <= longest, fetch)]
 
     def _strip_loops(
         self,
@@ -425,6 +445,7 @@ class Loops:
         key, start = self.names.index("b")
         inside: list[ir.Stmt] = []
         width = self.names.let(inside, minimum(self.ctx.integer(length), span[1] - start))
+        inside += self._fetch_ahead(point | {axis.key: start}, axis, width)
         index, lane = self.names.index("l")
         held = [(a, self.names.fresh("strip"), lane) for a in accumulators]
         inside += [ir.Array(name, a.reduction.value.dtype, length) for a, name, _ in held]

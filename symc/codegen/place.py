@@ -119,6 +119,20 @@ class Placer:
         one = self.ctx.integer(1)
         return sum(1 for use in self._linear.values() if use.axes.get(axis) is one)
 
+    def rows(self, row: str, column: str, point: Point) -> list[tuple[str, Expr]]:
+        """Operands that are read element by element along `column`, another row for every `row`.
+
+        Returns pairs of the operand and its place at `point`; none unless operands are flat.
+        """
+        one = self.ctx.integer(1)
+        found: dict[tuple[str, Expr], None] = {}
+        for (key, index), use in self._linear.items():
+            readable = any(o.key == key and "r" in o.access for o in self.kernel.operands)
+            along = use.axes.get(column) is one and row in use.axes and not use.atoms
+            if self.flat and readable and along:
+                found[key, self._index(key, index, point, {})[0]] = None
+        return list(found)
+
     @property
     def strided(self) -> bool:
         """Whether nothing is known about strides."""

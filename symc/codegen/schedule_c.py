@@ -314,6 +314,8 @@ def row_nest(placer: Placer, target: Target) -> ir.Nest:
     loops = Loops(placer, target)
     ctx = loops.ctx
     arrays, scratch = _scratch(loops, 1)
+    if placer.outer and sum(stage.level == "full" for stage in loops.kernel.stages) > 1:
+        loops.ahead = placer.outer[-1]
 
     def row(point: Point) -> list[ir.Stmt]:
         out: list[ir.Stmt] = []

@@ -21,21 +21,28 @@ from .accumulate import Accumulator, accumulator
 from .guards import guarded
 from .loops import Loops, Values, at_least, ceil_div, divide
 from .place import Placer, Point
-from .prepare import product, stage_roots
+from .prepare import cost, product, stage_roots
 from .target import Target
 
 WIDTH = {"columns": 256, "lanes": 64}
 """Points of a tile; of columns, for elements of 4 bytes."""
 BLOCK = 256
 """Inner points after which sums of a narrow type go into the wide one."""
+UNROLL = 8
+"""Rows of a tile of columns that are taken together, if they are cheap: accumulators are read and
+written once for all of them. The variance of 2000 columns of 2000 floats takes 0.63 ms so and
+0.85 ms row by row."""
+CHEAP = 8
+"""Cost of a row's element up to which rows are taken together."""
 TILE = "tile"
 
 
 class _Tile:
     """Statements for one tile, ``width`` points from `start` on."""
 
-    def __init__(self, loops: Loops, lanes: int) -> None:
+    def __init__(self, loops: Loops, lanes: int, unroll: bool) -> None:
         self.loops = loops
+        self.unroll = unroll
         self.ctx = loops.ctx
         self.names = loops.names
         self.lanes = lanes
@@ -91,16 +98,33 @@ class _Tile:
         key, i = self.names.index("i")
         zero = self.ctx.integer(0)
 
+        together = UNROLL if self.unroll and cost(stage_roots(stage)) <= CHEAP else 1
+
         def visit(at: Point) -> list[ir.Stmt]:
-            def element(lane: Expr) -> list[ir.Stmt]:
-                return self._element(stage, at | {last.key: i}, lane, accumulators)
+            def rows(low: Expr, high: Expr, number: int) -> ir.For:
+                def elements(lane: Expr) -> list[ir.Stmt]:
+                    out: list[ir.Stmt] = []
+                    for k in range(number):
+                        row = at | {last.key: i + self.ctx.integer(k)}
+                        out += self._element(stage, row, lane, accumulators)
+                    return out
+
+                return ir.For(key, low, high, (self._across(elements),), step=number)
+
+            def span(low: Expr, high: Expr) -> list[ir.Stmt]:
+                if together == 1:
+                    return [rows(low, high, 1)]
+                out: list[ir.Stmt] = []
+                groups = divide(high - low, self.ctx.integer(together))
+                whole = self.names.let(out, low + groups * self.ctx.integer(together))
+                return [*out, rows(low, whole, together), rows(whole, high, 1)]
 
             if not flush:
-                return [ir.For(key, zero, last.extent, (self._across(element),))]
+                return span(zero, last.extent)
             block, b = self.names.index("b")
             inside: list[ir.Stmt] = []
             end = self.names.let(inside, minimum(b + self.ctx.integer(BLOCK), last.extent))
-            inside += [ir.For(key, b, end, (self._across(element),)), *flush]
+            inside += [*span(b, end), *flush]
             return [ir.For(block, zero, last.extent, tuple(inside), step=BLOCK)]
 
         out += self.loops.nested(before, visit, {})
@@ -170,7 +194,7 @@ def tile_nest(placer: Placer, target: Target, shape: str) -> ir.Nest:
     """
     loops = Loops(placer, target)
     ctx = loops.ctx
-    tile = _Tile(loops, _width(loops, shape))
+    tile = _Tile(loops, _width(loops, shape), unroll=shape == "columns")
     *before, last = placer.outer
     lanes = ctx.integer(tile.lanes)
     tiles = Axis(TILE, ceil_div(last.extent, lanes), "outer")

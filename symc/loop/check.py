@@ -231,6 +231,9 @@ class _NestCheck:
             self._store(where, stmt, scope)
         elif isinstance(stmt, ir.Stream):
             self._stream(stmt, scope)
+        elif isinstance(stmt, ir.Prefetch):
+            if stmt.operand not in self.operands or self._rank(stmt.operand) != 1:
+                fail(where, f"{stmt.operand} must be an operand with one index")
         elif isinstance(stmt, ir.Run):
             self._run(stmt, scope)
         elif isinstance(stmt, ir.For):

@@ -312,6 +312,8 @@ class _NestRun:
             points = first + np.arange(int(self._value(stmt.count))).astype(first.dtype)
             values = stmt.value.op.numpy(*fixed, points)
             self.arrays[stmt.array][: len(points)] = values
+        elif isinstance(stmt, ir.Prefetch):
+            pass  # a hint
         elif isinstance(stmt, ir.CheckIndex):
             index, length = int(self._value(stmt.index)), int(self._value(stmt.length))
             if not -length <= index < length:

@@ -104,6 +104,18 @@ class Stream:
 
 
 @dataclass(frozen=True, eq=False)
+class Prefetch:
+    """A hint: `count` elements of `operand` from element `index` on will be read soon.
+
+    The operand has one index and unit stride. It changes nothing; the elements need not exist.
+    """
+
+    operand: str
+    index: Expr
+    count: Expr
+
+
+@dataclass(frozen=True, eq=False)
 class Run:
     """Store the values of a function at `count` consecutive points to a local array.
 
@@ -199,6 +211,7 @@ Stmt: TypeAlias = (
     | Store
     | AtomicAdd
     | Stream
+    | Prefetch
     | Run
     | For
     | While
@@ -267,7 +280,7 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
         return (stmt.value,)
     if isinstance(stmt, (Store, AtomicAdd)):
         return (*stmt.index, stmt.value)
-    if isinstance(stmt, Stream):
+    if isinstance(stmt, (Stream, Prefetch)):
         return (stmt.index, stmt.count)
     if isinstance(stmt, Run):
         return (stmt.value, stmt.count)

@@ -149,6 +149,9 @@ def _statement(stmt: ir.Stmt) -> str:
     if isinstance(stmt, ir.Stream):
         index, count = format_expr(stmt.index), format_expr(stmt.count)
         return f"stream {stmt.array}[:{count}] to {stmt.operand}[{index}:]"
+    if isinstance(stmt, ir.Prefetch):
+        index, count = format_expr(stmt.index), format_expr(stmt.count)
+        return f"prefetch {count} of {stmt.operand}[{index}:]"
     if isinstance(stmt, ir.Run):
         return f"{stmt.array}[:{format_expr(stmt.count)}] = run of {format_expr(stmt.value)}"
     if isinstance(stmt, ir.For):

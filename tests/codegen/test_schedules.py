@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from symc.codegen.tiles import UNROLL
+from symc.loop import ir
 from symc.loop.interp import run_kernel, run_nest
 from tests.codegen import kernels as K
 from tests.codegen.harness import COMPILER, call_nest, compile_text, copy_with_strides, nest_text
@@ -179,3 +181,46 @@ def test_interpreted_nests_agree_with_numpy(dtype):
             run_nest(nest, arrays, case.sizes(lengths))
             for key, value in zip(case.outputs, expected, strict=False):
                 agree(arrays[key], value, f"{case.name} {name}")
+
+
+def fetched_ahead(case):
+    """For each way to run a kernel, what is prefetched."""
+    return {
+        name: [s.operand for s, _ in ir.statements(nest.body) if isinstance(s, ir.Prefetch)]
+        for name, nest in case.nests().items()
+    }
+
+
+def test_the_next_row_is_fetched_while_functions_of_this_one_are_computed():
+    found = fetched_ahead(K.softmax("float32"))
+    assert ["x"] in found.values()
+    assert all(len(v) <= 1 for v in found.values())
+
+
+@pytest.mark.parametrize(
+    "case",
+    [K.sum_of("float32", "a", "b", "ab"), K.softmax("float32", "", "ab", "ab")],
+    ids=["one sweep", "one row"],
+)
+def test_nothing_is_fetched_ahead_where_there_is_nothing_to_gain(case):
+    assert not any(fetched_ahead(case).values())
+
+
+def test_sums_of_columns_take_several_rows_at_a_time(tmp_path):
+    rng = np.random.default_rng(4)
+    case = K.sum_of("float32", "b", "a", "ab")
+    nest = case.nests()["columns"]
+    assert UNROLL in {s.step for s, _ in ir.statements(nest.body) if isinstance(s, ir.For)}
+    text, functions = nest_text([nest])
+    library = compile_text(text, folder=tmp_path)
+    for rows in [*range(20), 255, 256, 257, 264]:
+        x = rng.normal(size=(rows, 150)).astype("float32")
+        total = np.zeros(150, "float64")
+        for start in range(0, rows, 256):
+            part = np.zeros(150, "float32")
+            for row in x[start : start + 256]:  # in this order, or the last bits differ
+                part += row
+            total += part
+        arrays = {"x": x, "z": np.zeros(150, "float32")}
+        call_nest(library, 0, functions[0], nest, arrays, case.sizes({"a": rows, "b": 150}))
+        np.testing.assert_array_equal(arrays["z"], total.astype("float32"))

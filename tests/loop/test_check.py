@@ -144,6 +144,8 @@ NESTS = [
     (nest(layouts={"z": (ONE,)}), "layout for z"),
     (nest(ir.Let("v", Context().integer(3))), "lives in another context"),
     (nest(ir.CheckIndex(F, ONE)), "must be int64"),
+    (nest(ir.Prefetch("x", ONE, ONE)), "x must be an operand with one index"),
+    (nest(ir.Prefetch("q", ONE, ONE), layouts={"x": (ONE,)}), "q must be an operand"),
 ]
 
 

@@ -95,6 +95,11 @@ static inline SY_UNUSED void sy_stream(void *to, const void *from, int64_t bytes
   memcpy(t, f, (size_t)bytes);
 }
 
+/* Begin to bring `bytes` bytes into the nearest cache; there need not be memory at `from`. */
+static inline SY_UNUSED void sy_prefetch(const void *from, int64_t bytes) {
+  for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)from + at);
+}
+
 static inline SY_UNUSED void sy_stream_end(void) {
 #ifdef SY_STREAM_END
   SY_STREAM_END();
