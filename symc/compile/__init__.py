@@ -41,6 +41,7 @@ _NAMES |= {
     "MissingInputError": "symc.errors:MissingInputError",
     "AliasedMemoryError": "symc.errors:AliasedMemoryError",
     "scalar_constructor": "symc.array.shared:scalar_constructor",
+    "optdb": "symc.gof.optdb:optdb",
     "tensor_constructor": "symc.array.shared:tensor_constructor",
 }
 

@@ -91,7 +91,13 @@ class Executor:
 
     def optimize(self, facts: Facts | None) -> Optimized:
         """Rewrite the graph."""
-        return optimize(lazy_branches(inlined(self.roots)), facts, self.mode.selection)
+        roots = inlined(self.roots)
+        for optimizer in self.mode.before:
+            roots = optimizer.rewritten(roots)
+        optimized = optimize(lazy_branches(roots), facts, self.mode.selection)
+        for optimizer in self.mode.after:
+            optimized.outputs = optimizer.rewritten(optimized.outputs)
+        return optimized
 
     @property
     def fgraph(self) -> Graph:

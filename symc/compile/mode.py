@@ -20,6 +20,7 @@ from typing import Any
 
 from ..config import config
 from ..errors import ConfigError, user_message
+from ..lazy import late_names
 from ..rewrite.selection import PRESETS, Selection
 
 _NATIVE = ("native", "cvm", "cvm_nogc", "c|py", "c|py_nogc", "c")
@@ -37,6 +38,9 @@ predefined_optimizers: dict[str, Selection] = {
 """Selections of rewrites by name."""
 
 
+_LAST_RULES = 2.0  # Theano's position of the rules that come last
+
+
 class Mode:
     """How a graph is turned into a function.
 
@@ -45,7 +49,8 @@ class Mode:
     linker : str, optional
         One of `predefined_linkers`; ``None`` takes ``config.linker``.
     optimizer : str or Selection or None, optional
-        One of `predefined_optimizers`; ``"default"`` takes ``config.optimizer``.
+        One of `predefined_optimizers`; ``"default"`` takes ``config.optimizer``. An optimizer of
+        `symc.gof` is used in the place of the compiler's own rules.
 
     Raises
     ------
@@ -68,8 +73,11 @@ class Mode:
                 )
             )
         self.linker = linker
-        self.selection = _selection(config.optimizer if optimizer == "default" else optimizer)
+        default = isinstance(optimizer, str) and optimizer == "default"
+        self.selection = _selection(config.optimizer if default else optimizer)
         self.provided_optimizer = optimizer
+        self.before: tuple[Any, ...] = (optimizer,) if _is_own(optimizer) else ()
+        self.after: tuple[Any, ...] = ()
 
     @property
     def executor(self) -> str:
@@ -87,6 +95,22 @@ class Mode:
         other.selection = selection
         return other
 
+    def register(self, *optimizations: Any) -> Mode:
+        """The same mode with optimizers of whole graphs besides the rules.
+
+        Parameters
+        ----------
+        *optimizations : (Optimizer, float)
+            Optimizers of `symc.gof` and their positions, as in Theano: those up to 2 change the
+            graph before the rules do, others afterwards.
+        """
+        other = self._with(self.selection)
+        ordered = [opt for opt, _ in sorted(optimizations, key=lambda pair: float(pair[1]))]
+        early = {id(opt) for opt, position in optimizations if position <= _LAST_RULES}
+        other.before = (*self.before, *(o for o in ordered if id(o) in early))
+        other.after = (*self.after, *(o for o in ordered if id(o) not in early))
+        return other
+
     def including(self, *names: str) -> Mode:
         """The same mode with more rules or phases."""
         return self._with(self.selection.including(*names))
@@ -102,6 +126,8 @@ class Mode:
     def clone(self, linker: str | None = None, optimizer: Any = None) -> Mode:
         """A copy, with another linker or optimizer where given."""
         other = self._with(self.selection if optimizer is None else _selection(optimizer))
+        if optimizer is not None:
+            other.before, other.after = ((optimizer,) if _is_own(optimizer) else ()), ()
         if linker is not None:
             other.linker = Mode(linker).linker
         return other
@@ -111,6 +137,8 @@ class Mode:
             type(self) is type(other)
             and self.linker == other.linker  # type: ignore[attr-defined]
             and self.selection == other.selection  # type: ignore[attr-defined]
+            and self.before == other.before  # type: ignore[attr-defined]
+            and self.after == other.after  # type: ignore[attr-defined]
         )
 
     def __hash__(self) -> int:
@@ -123,8 +151,13 @@ class Mode:
 def _selection(optimizer: Any) -> Selection:
     if isinstance(optimizer, Selection):
         return optimizer
+    chosen = getattr(optimizer, "selection", None)
+    if isinstance(chosen, Selection):
+        return chosen
+    if _is_own(optimizer):
+        return predefined_optimizers["None"]
     name = "None" if optimizer is None else optimizer
-    if name not in predefined_optimizers:
+    if not isinstance(name, str) or name not in predefined_optimizers:
         raise ConfigError(
             user_message(
                 f"unknown optimizer {name!r}",
@@ -132,6 +165,18 @@ def _selection(optimizer: Any) -> Selection:
             )
         )
     return predefined_optimizers[name]
+
+
+def _is_own(optimizer: Any) -> bool:
+    """Whether it is an optimizer of graphs that is no choice among the compiler's rules."""
+    return hasattr(optimizer, "rewritten") and not hasattr(optimizer, "selection")
+
+
+OPT_NONE, OPT_MERGE, OPT_FAST_RUN, OPT_FAST_RUN_STABLE, OPT_FAST_COMPILE, OPT_STABILIZE = (
+    predefined_optimizers[name]
+    for name in ("None", "merge", "fast_run", "fast_run_stable", "fast_compile", "stabilize")
+)
+OPT_O2, OPT_O3, OPT_UNSAFE = (predefined_optimizers[name] for name in ("o2", "o3", "unsafe"))
 
 
 def _fast_run() -> Mode:
@@ -216,6 +261,16 @@ def get_mode(mode: Mode | str | None = None) -> Mode:
         if names:
             made = apply(made, *names)
     return made
+
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "AddFeatureOptimizer": "symc.gof.opt:AddFeatureOptimizer",
+        "PrintCurrentFunctionGraph": "symc.gof.opt:PrintCurrentFunctionGraph",
+        "optdb": "symc.gof.optdb:optdb",
+    },
+)
 
 
 def get_default_mode() -> Mode:

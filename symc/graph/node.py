@@ -124,6 +124,7 @@ class Variable(Node):
         attributes = new.__dict__
         attributes.update(self.__dict__)
         attributes.pop("_fn_cache", None)
+        attributes.pop("fgraph", None)
         attributes["owner"] = None
         attributes["index"] = None
         attributes["tag"] = copy.copy(self.tag)
@@ -136,6 +137,23 @@ class Variable(Node):
         Two graphs with equal fingerprints agree in it; the items must have a stable ``repr``.
         """
         return ()
+
+    @property
+    def clients(self) -> list[tuple[Any, int]]:
+        """Who reads this variable in the mutable graph that it belongs to (``self.fgraph``).
+
+        Raises
+        ------
+        AttributeError
+            If it belongs to none; an immutable graph is asked by ``graph.clients(variable)``.
+        """
+        graph = self.__dict__.get("fgraph")
+        if graph is None:
+            raise AttributeError(
+                f"{self} belongs to no FunctionGraph; ask graph.clients(variable) for its readers"
+            )
+        readers: list[tuple[Any, int]] = graph.clients(self)
+        return readers
 
     def get_parents(self) -> list[Any]:
         """Return the owner in a list, or an empty list."""
@@ -173,6 +191,7 @@ class Variable(Node):
     def __getstate__(self) -> Any:
         state = dict(self.__dict__)
         state.pop("_fn_cache", None)
+        state.pop("fgraph", None)
         if not config.pickle_test_value and hasattr(self.tag, "test_value"):
             state["tag"] = copy.copy(self.tag)
             del state["tag"].test_value
@@ -463,6 +482,7 @@ class Apply(Node):
     def _with(self: A, inputs: list[Any]) -> A:
         new: A = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
+        new.__dict__.pop("fgraph", None)
         new.inputs = inputs
         new.tag = copy.copy(self.tag)
         new.outputs = []

@@ -6,6 +6,8 @@ FLOOR_0 = ("errors", "flags", "config", "dtypes", "lazy", "util")
 GRAPH_SIDE = (*FLOOR_0, "graph", "scalar", "loop", "array", "autodiff", "ops", "rewrite")
 MACHINE_SIDE = ("lower", "codegen", "runtime")
 USER_LEVEL = (
+    *("compat", "configdefaults", "configparser", "misc", "raise_op", "updates", "version"),
+    "gof",
     "scan_module",
     "gradient",
     "printing",
@@ -13,7 +15,6 @@ USER_LEVEL = (
     "tensor",
     "sandbox",
     "sparse",
-    "gof",
     "cache",
     "doctor",
     "demo",
@@ -24,7 +25,8 @@ UP_TO_COMPILE = (*GRAPH_SIDE, *MACHINE_SIDE, "compile")
 
 # What code outside of symc may use, and so the packages that are written as a user would.
 PUBLIC = (
-    *("", "errors", "config", "gradient", "printing", "scan_module", "ifelse", "tensor", "sparse"),
+    *("", "errors", "config", "gof", "gradient", "printing", "scan_module", "ifelse", "tensor"),
+    "sparse",
 )
 
 # top-level module or package -> the others it may import ("" is symc/__init__.py)
@@ -44,7 +46,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{name: (*UP_TO_COMPILE, *USER_LEVEL[:i]) for i, name in enumerate(USER_LEVEL)},
     "nn": PUBLIC,
     "learn": (*PUBLIC, "nn"),
-    "compat": (*PUBLIC, "nn"),
     "": (*UP_TO_COMPILE, *USER_LEVEL),
     "__main__": ("cli",),
     "symc_cuda": (*FLOOR_0, "scalar", "loop", "codegen", "runtime"),
