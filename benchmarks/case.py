@@ -37,6 +37,8 @@ class Case:
         Seconds that a call may take beyond the best peer, for cases without ``target``.
     calls : int
         How many calls are compared: two where the first one changes parameters.
+    summary : callable or None
+        What of a result (float64) is compared with the reference, where results are random.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Case:
     cached: float | None = None
     excess: float | None = None
     calls: int = 1
+    summary: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def normal(*shape: int, dtype: str = "float64", seed: int = 0) -> np.ndarray:

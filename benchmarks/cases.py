@@ -11,9 +11,15 @@ from fnmatch import fnmatchcase
 import cases_arrays
 import cases_loops
 import cases_models
+import cases_random
 from case import Case
 
-CASES: tuple[Case, ...] = (*cases_arrays.CASES, *cases_models.CASES, *cases_loops.CASES)
+CASES: tuple[Case, ...] = (
+    *cases_arrays.CASES,
+    *cases_models.CASES,
+    *cases_loops.CASES,
+    *cases_random.CASES,
+)
 
 
 def chosen(patterns: list[str]) -> list[Case]:

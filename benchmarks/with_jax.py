@@ -11,6 +11,7 @@ import numpy as np
 from case import RATE
 from cases_loops import DECAY
 from cases_models import chain
+from cases_random import DRAWS, KEEP
 
 PLAIN: dict[str, Callable[..., Any]] = {
     "small": lambda v: v * 2 + 1,
@@ -112,6 +113,28 @@ def _loop(case: Any, placed: list[Any]) -> Callable[[], Any]:
     return lambda: jax.block_until_ready(loop(*placed))
 
 
+def _random(case: Any, placed: list[Any]) -> Callable[[], Any]:
+    """Draws; the key goes from call to call."""
+
+    def draw(key: Any) -> Any:
+        key, own = jax.random.split(key)
+        return key, jax.random.normal(own, (DRAWS,))
+
+    def dropout(key: Any, x: Any) -> Any:
+        key, own = jax.random.split(key)
+        return key, jnp.where(jax.random.bernoulli(own, KEEP, x.shape), x / KEEP, 0)
+
+    jitted = jax.jit(draw if case.name == "normal" else dropout)
+    key = jax.random.key(0)
+
+    def run() -> Any:
+        nonlocal key
+        key, out = jitted(key, *placed)
+        return out.block_until_ready()
+
+    return run
+
+
 def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     """A function of no arguments that does the work once."""
     double = any(a.dtype == np.float64 for a in operands)
@@ -127,6 +150,8 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
         return lambda: jax.block_until_ready(function(*placed))
     if case.name.startswith(("recurrence", "autoregression", "lstm")):
         return _loop(case, placed)
+    if case.name in ("normal", "dropout"):
+        return _random(case, placed)
     plain = PLAIN.get(case.name.split("_")[0])
     if plain is None:
         return None

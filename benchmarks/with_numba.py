@@ -59,7 +59,7 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     if case.name in LOOPS:
         loop = LOOPS[case.name]
         return lambda: loop(*operands)
-    jit = numba.njit(parallel=operands[0].size > MANY)
+    jit = numba.njit(parallel=any(a.size > MANY for a in operands))
     kind = case.name.split("_")[0]
     if kind == "small":
         small = jit(lambda v: v * 2 + 1)

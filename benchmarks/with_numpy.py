@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from cases_random import DRAWS, KEEP
 
 PLAIN = ("small", "square_1e3", "square_1e6", "square_1e7", "functions_float32",
          "functions_float64", "add_3e7", "softmax", "softmax_narrow", "hierarchical", "chain",
@@ -19,7 +20,14 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     """A function of no arguments that does the work once."""
     if case.name in PLAIN:
         return lambda: case.reference(*operands)
+    if case.name == "normal":
+        generator = np.random.default_rng(0)
+        return lambda: generator.standard_normal(DRAWS, dtype="float32")
     (x, *_) = operands
+    if case.name == "dropout":
+        generator = np.random.default_rng(0)
+        keep = np.float32(KEEP)
+        return lambda: x * (generator.random(x.shape, dtype="float32") < keep) / keep
     if case.name == "sum":
         return lambda: x.sum()
     if case.name == "var":

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import symc
 import symc.tensor as T
 from case import RATE
 from cases_loops import DECAY
 from cases_models import chain
+from cases_random import DRAWS, KEEP
 from symc import function, shared
+from symc.tensor.shared_randomstreams import RandomStreams
 
 KINDS = {
     ("float64", 1): T.dvector,
@@ -90,6 +93,16 @@ def _loop(case: Any, variables: list[Any], operands: list[Any]) -> Callable[...,
     return function(variables, [total, symc.grad(total, start)])
 
 
+def _random(case: Any, variables: list[Any]) -> Any:
+    """A draw, or the variable with draws dropped."""
+    streams = RandomStreams(0)
+    if case.name == "normal":
+        return streams.normal((DRAWS,), dtype="float32")
+    (x,) = variables
+    keep = np.float32(KEEP)
+    return x * streams.binomial(x.shape, p=keep, dtype="float32") / keep
+
+
 def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     """A function of no arguments that does the work once."""
     if case.name in ("logistic", "mlp"):
@@ -103,8 +116,12 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     elif case.name.startswith(("recurrence", "autoregression", "lstm")):
         compiled = _loop(case, variables, operands)
         operands = operands[:2]  # the weights of an LSTM are shared variables
+    elif case.name in ("normal", "dropout"):
+        compiled = function(variables, _random(case, variables))
     else:
         compiled = function(variables, PLAIN[case.name.split("_")[0]](*variables))
+    if not operands:
+        return compiled
     if len(operands) == 1:
         (x,) = operands
         return lambda: compiled(x)

@@ -9,6 +9,7 @@ import torch
 from case import RATE
 from cases_loops import DECAY
 from cases_models import chain
+from cases_random import DRAWS, KEEP
 
 PLAIN: dict[str, Callable[..., Any]] = {
     "small": lambda v: v * 2 + 1,
@@ -136,6 +137,12 @@ def make(case: Any, operands: list[Any], compile_: bool = False) -> Callable[[],
         return None if compile_ else _chain(placed)
     if case.name.startswith(("recurrence", "autoregression", "lstm")):
         return None if compile_ else _loop(case, placed)
+    if case.name == "normal":
+        draw = compiled(lambda: torch.randn(DRAWS))
+        return lambda: draw()
+    if case.name == "dropout":
+        dropout = compiled(lambda x: torch.nn.functional.dropout(x, 1 - KEEP))
+        return lambda: dropout(*placed)
     plain = PLAIN.get(case.name.split("_")[0])
     if plain is None:
         return None

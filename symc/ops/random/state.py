@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...array.lengths import note_lengths
 from ...array.type import TensorType
 from ...array.variable import TensorSharedVariable
 from ...errors import user_message
@@ -146,6 +147,10 @@ class RandomStateType(TensorType):
     def __init__(self) -> None:
         super().__init__("uint64", (False,))
 
+    def __call__(self, name: str | None = None, shape: Any = None) -> Any:
+        """Return a new variable of this type; its two words are a fact that programs use."""
+        return super().__call__(name, (2,) if shape is None else shape)
+
     def clone(self, dtype: Any = None, broadcastable: Any = None) -> TensorType:
         """Return this type, or the `TensorType` that has another dtype or pattern."""
         if dtype is None and broadcastable is None:
@@ -187,6 +192,10 @@ random_state_type = RandomStateType()
 class RandomStateSharedVariable(TensorSharedVariable):
     """A shared variable that holds a random state."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.static_shape = (2,)
+
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
         """Return the state: a copy, or one that shares the variable's memory with `borrow`."""
         return RandomState.of_words(super().get_value(borrow, return_internal_type))
@@ -226,13 +235,15 @@ class AdvanceState(BuiltinOp):
     __props__ = ()
 
     def make_node(self, state: Any) -> Apply:
-        return Apply(self, [as_state(state)], [random_state_type()])
+        out = random_state_type.make_variable()
+        note_lengths(out, (2,))
+        return Apply(self, [as_state(state)], [out])
 
     def numpy(self, *arrays: Any) -> Any:
         return arrays[0] + np.array([0, PARTS], np.uint64)
 
     def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
-        return [in_shapes[0]]
+        return [(2,)]
 
     def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
         word = read(0, idx)
