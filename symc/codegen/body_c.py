@@ -36,6 +36,11 @@ from .written import unit_nest
 MAX_LINES = 400
 """Lines after which the body goes on in another function."""
 
+NANOSECONDS_PER_PRODUCT = {
+    "gemm": 0.004, "batched_gemm": 0.004, "gemv": 0.03, "ger": 0.06, "dot": 0.06,
+}
+"""Of one thread, for each byte of an element: where operands are used once, memory is the limit."""
+
 
 class Body:
     """Prints the steps of a program.
@@ -348,11 +353,15 @@ class Body:
         from_stages = 0.0
         for stage in kernel.stages:
             from_stages += 0.5 * (1 + len(stage.reductions) + len(stage.stores))
-        points: Expr = kernel.ctx.integer(1)
-        for extent in (*self.repeats, *(axis.extent for axis in kernel.axes)):
-            points = points * extent
+        self._add_work([axis.extent for axis in kernel.axes], from_stages)
+
+    def _add_work(self, lengths: Sequence[Expr], nanoseconds: float) -> None:
+        """Add `nanoseconds` for each point of a domain, as often as the loops around repeat it."""
+        points: Expr = self.program.ctx.integer(1)
+        for length in (*self.repeats, *lengths):
+            points = points * length
         if self.places.is_early(points):
-            self.work[points] = self.work.get(points, 0.0) + from_stages
+            self.work[points] = self.work.get(points, 0.0) + nanoseconds
 
     # ---- calls of nests
 
@@ -419,6 +428,9 @@ class Body:
         tail = f"{alpha}, {beta}, {int(step.accumulate)}"
         table = f"c->api->products[SY_{SHORT_NAME[dtype].upper()}]"
         ids = (*step.inputs, step.output)
+        summed = () if step.name == "ger" else self.program.buffers[step.inputs[0]].shape[-1:]
+        lengths = (*self.program.buffers[step.output].shape, *summed)
+        self._add_work(lengths, NANOSECONDS_PER_PRODUCT[step.name] * DTYPES[dtype].itemsize)
         if step.name == "batched_gemm":
             operands = ", ".join(
                 self._matrix(b, 1, f" + i * {self.places.stride(b, 0)}") for b in ids

@@ -157,11 +157,13 @@ def test_broadcast_operands(tmp_path):
 @pytest.mark.parametrize("vector_bytes", [16, 32, 64])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_width_of_vectors(dtype, vector_bytes, tmp_path):
-    """Products with few columns or few rows, by the kernels for older processors too."""
+    """Products of few columns or middling size, by the kernels for older processors too."""
     rng = np.random.default_rng(2)
     for accumulate in (False, True):
         product = program("gemm", dtype, accumulate)
         compiled = Compiled(product, tmp_path, vector_bytes=vector_bytes)
-        for shape in ((150, 45, 7), (97, 16, 13), (10, 70, 131)):
-            for layouts in (("C", "F", "C"), ("F", "C", "steps"), ("wide", "C", "F")):
+        narrow = ((150, 45, 7), (97, 16, 13), (10, 70, 131))
+        middling = ((27, 300, 41), (6, 40, 64), (61, 129, 130), (25, 257, 32))
+        for shape in (*narrow, *middling):
+            for layouts in (("C", "F", "C"), ("F", "C", "steps"), ("wide", "C", "F"), ("C",) * 3):
                 compare(compiled, "gemm", dtype, shape, layouts, accumulate, None, None, rng)

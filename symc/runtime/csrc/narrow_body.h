@@ -227,5 +227,4 @@ static SY_ROUTINE int SY_R(sy_gemm_narrow_)(sy_call *call, SY_R(sy_matrix_) a, S
   return SY_OK;
 }
 
-#undef SY_W
 #undef SY_NARROW_CASES

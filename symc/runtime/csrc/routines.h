@@ -28,11 +28,26 @@
 #define SY_NARROW_CHUNK 64       /* rows */
 #define SY_NARROW_PARALLEL 4e5   /* multiplications */
 
+/* Tiles of products of middling size (direct_body.h): accumulators for the registers, and rows of
+ * the right factor for the first cache. */
+#if SY_VECTOR_BYTES == 64
+#define SY_DIRECT_VECTORS 4
+#define SY_DIRECT_SUM 128
+#elif SY_VECTOR_BYTES == 32
+#define SY_DIRECT_VECTORS 2
+#define SY_DIRECT_SUM 256
+#else
+#define SY_DIRECT_VECTORS 0 /* BLAS knows more than the compiler */
+#endif
+#define SY_DIRECT_ROWS 6
+#define SY_DIRECT_MOST_ROWS 512
+#define SY_DIRECT_PARALLEL 4e5 /* multiplications */
+
 #define SY_SLAB_PARALLEL 1e6 /* multiplications from which a product is worth two threads */
 #define SY_SLAB_LEAST 64     /* rows or columns */
 #define SY_SLAB_COLUMNS 256 /* from here slabs are columns: products and their gradients agree on
                              * which processor's cache holds which part of the weights */
-#define SY_SLAB_LONG 1024    /* rows or columns for each thread */
+#define SY_SLAB_LONG 256     /* rows or columns for each thread */
 #define SY_SLAB_FEW 8        /* threads */
 #define SY_SLAB_UNIT 16      /* lengths of slabs are multiples of this: kernels' blocks */
 

@@ -62,6 +62,10 @@ static SY_ROUTINE void SY_R(sy_gemm_small_)(SY_R(sy_matrix_) a, SY_R(sy_matrix_)
 #pragma GCC optimize("O2", "fp-contract=fast") /* whatever the unit has */
 #endif
 #include "narrow_body.h"
+#if SY_DIRECT_VECTORS
+#include "direct_body.h"
+#endif
+#undef SY_W
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC pop_options
 #endif
@@ -151,6 +155,12 @@ static SY_ROUTINE int SY_R(sy_own_gemm_)(sy_call *call, SY_R(sy_matrix_) a, SY_R
   if (SY_R(sy_is_narrow_)(SY_R(sy_turned_)(b), SY_R(sy_turned_)(a)))
     return SY_R(sy_gemm_narrow_)(call, SY_R(sy_turned_)(b), SY_R(sy_turned_)(a),
                                  SY_R(sy_turned_)(c), alpha, beta);
+#if SY_DIRECT_VECTORS
+  const SY_R(sy_matrix_) at = SY_R(sy_turned_)(a), ct = SY_R(sy_turned_)(c);
+  if (SY_R(sy_is_direct_)(b, c)) return SY_R(sy_gemm_direct_)(call, a, b, c, alpha, beta), SY_OK;
+  if (SY_R(sy_is_direct_)(at, ct))
+    return SY_R(sy_gemm_direct_)(call, SY_R(sy_turned_)(b), at, ct, alpha, beta), SY_OK;
+#endif
 #endif
   int64_t ld = 0;
   if (SY_R(sy_by_rows_)(c, &ld)) return SY_R(sy_gemm_blas_)(call, a, b, c, alpha, beta);

@@ -24,7 +24,7 @@
 #define SYMC_ABI_H
 #include <stdint.h>
 
-#define SY_ABI_VERSION 3
+#define SY_ABI_VERSION 4
 #define SY_ALIGN 64 /* alignment in bytes of the arena, of slots and of output memory */
 
 enum { SY_OK = 0, SY_GUARD = 1, SY_ERROR = 2 };
@@ -85,6 +85,29 @@ typedef struct {
 
 enum { SY_F32, SY_F64, SY_C64, SY_C128, SY_BLAS_TYPES };
 
+/* A convolution: its axes in space, and how filters lie on the input along them. `before` zeros in
+ * front of an axis are there for SY_BORDER_GIVEN; else the filter's (dilated) length decides. */
+enum { SY_BORDER_GIVEN, SY_BORDER_FULL, SY_BORDER_HALF };
+typedef struct {
+  int32_t ndim; /* 1 to 3 */
+  int32_t border;
+  int32_t flip;
+  int64_t groups;
+  int64_t stride[3], dilation[3], before[3];
+} sy_geometry;
+
+/* Convolutions for one type, of operands in any layout: the values (inputs, filters, results), and
+ * the gradients of inputs (gradients of results, filters, inputs) and of filters (inputs, gradients
+ * of results, filters). The last operand is written; lengths fit. Not from inside a task. */
+typedef struct {
+  int (*values)(sy_call *call, const sy_geometry *g, const sy_value *x, const sy_value *w,
+                const sy_value *y);
+  int (*inputs)(sy_call *call, const sy_geometry *g, const sy_value *y, const sy_value *w,
+                const sy_value *x);
+  int (*weights)(sy_call *call, const sy_geometry *g, const sy_value *x, const sy_value *y,
+                 const sy_value *w);
+} sy_convolutions;
+
 typedef struct {
   /* Run task over `chunks` chunks on at most `threads` threads; returns when all are done. */
   void (*parallel)(sy_task task, void *context, int64_t chunks, int threads);
@@ -112,6 +135,8 @@ typedef struct {
   void (*release)(sy_call *c, int32_t count);
   /* Products, by SY_F32 and so on. */
   const sy_products *products;
+  /* Convolutions, by SY_F32 and SY_F64. */
+  const sy_convolutions *convolutions;
 } sy_api;
 
 enum {
