@@ -5,7 +5,7 @@ Expressions are written with `symc.tensor`, differentiated with `grad`, and comp
 """
 
 from symc import compile as compile  # the package; its functions are set below
-from symc import errors, gradient, ifelse, tensor
+from symc import errors, gradient, ifelse, scalar, tensor, version
 from symc.compile.batch import batch
 from symc.compile.function import Function, explain, function, function_dump
 from symc.compile.inputs import In, Out, SymbolicInput, SymbolicOutput
@@ -38,7 +38,8 @@ from symc.ops.softmax import log_softmax, softmax
 from symc.rewrite.rule import rule
 from symc.scan_module import foldl, foldr, map, reduce, scan, scan_checkpoints, while_loop
 
-__version__ = "0.1.0"
+__version__ = version.version
+__api_version__ = 1
 
 # These functions hide the modules of their names, which can still be imported from.
 compile.__dict__.update(function=function, shared=shared)
@@ -46,8 +47,19 @@ compile.__dict__.update(function=function, shared=shared)
 __getattr__ = late_names(
     __name__,
     {
-        "FunctionGraph": "symc.graph.graph:Graph",
+        "FunctionGraph": "symc.gof.fg:FunctionGraph",
         "OpFromGraph": "symc.ops.from_graph:OpFromGraph",
         "as_op": "symc.ops.from_function:as_op",
+        "_asarray": "symc.misc.safe_asarray:_asarray",
+        "disable_log_handler": "symc.misc.logs:disable_log_handler",
+        "sparse_grad": "symc.ops.canonical:sparse_grad",
+        "theano_logger": "symc.misc.logs:theano_logger",
+        **{
+            name: f"symc.{name}"
+            for name in (
+                *("compat", "configdefaults", "configparser", "gof", "misc", "printing"),
+                *("raise_op", "sandbox", "updates"),
+            )
+        },
     },
 )

@@ -110,7 +110,8 @@ class ScalarOp(base.ScalarOp, metaclass=_AllScalarOps):
     needs: tuple[str, ...] = ()
     vector = moves = holomorphic = False
     commutative = associative = idempotent = zero_at_zero = False
-    identity = absorbing = inverse_of = range = None
+    identity: Any = None
+    absorbing = inverse_of = range = None
     monotone = 0
     cost = _COST
 

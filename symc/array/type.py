@@ -17,6 +17,7 @@ from ..config import config
 from ..dtypes import DTYPES, can_cast_safely, canonical, is_complex
 from ..errors import ShapeError, user_message
 from ..graph.node import Type, Variable
+from .scalartype import Scalar, get_scalar_type
 
 __all__ = [
     "TensorType",
@@ -346,6 +347,10 @@ class TensorType(Type):
         """Return whether `filter` refuses NaN and infinity: it never does."""
         return False
 
+    def to_scalar_type(self) -> Scalar:
+        """Return the type of one element, as a number."""
+        return get_scalar_type(self.dtype)
+
     def dtype_specs(self) -> tuple[type, str, str]:
         """Return the Python type, the NumPy C type and the NumPy type number's name."""
         kinds: dict[str, type] = {"b": int, "f": float, "c": complex}
@@ -378,6 +383,10 @@ _TOLERANCES = {
     "float32": ((1e-5, 1e-5), (1e-4, 1e-3), (5e-4, 1e-3)),
     "float64": ((1e-8, 1e-5), (1e-3, 1e-4), (1e-3, 1e-4)),
 }
+
+float16_atol, float16_rtol = _TOLERANCES["float16"][0]
+float32_atol, float32_rtol = _TOLERANCES["float32"][0]
+float64_atol, float64_rtol = _TOLERANCES["float64"][0]
 
 
 def tolerance(*dtypes: str) -> tuple[float, float]:

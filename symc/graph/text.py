@@ -221,8 +221,18 @@ def _map_text(label: str, aliases: Mapping[int, Any]) -> str:
     return f"{label}{dict(aliases)}" if aliases else ""
 
 
-def _infos(obj: Any) -> Iterator[DebugprintInfo]:
-    """Turn what the user wants printed into outputs and their order."""
+def described(obj: Any) -> Iterator[DebugprintInfo]:
+    """Turn what the user wants printed into outputs and their order.
+
+    Parameters
+    ----------
+    obj : Variable, Apply, Graph, compiled function, or list of them
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
     if isinstance(obj, Variable):
         yield DebugprintInfo([obj])
     elif isinstance(obj, Apply):
@@ -233,7 +243,7 @@ def _infos(obj: Any) -> Iterator[DebugprintInfo]:
         yield obj.debugprint_info()
     elif isinstance(obj, (list, tuple, set, frozenset)):
         for item in obj:
-            yield from _infos(item)
+            yield from described(item)
     else:
         raise TypeError(
             f"debugprint shows variables, applications, graphs and compiled functions, and lists "
@@ -314,7 +324,7 @@ def debugprint(
         print_view_map,
     )
     printer = _TreePrinter(options, stream, done, used_ids)
-    for info in list(_infos(obj)):
+    for info in list(described(obj)):
         printer.print_info(info)
     printer.print_inner_graphs()
     if file == "str":

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..array.convert import as_tensor_variable
+from ..array.convert import as_tensor_variable, constant, is_number
 from ..array.lengths import known_lengths, note_lengths
 from ..array.type import TensorType
 from ..dtypes import is_complex, is_discrete, upcast
@@ -291,8 +291,13 @@ class _Updating(BuiltinOp):
     name: str
     __props__ = ()
 
-    def make_node(self, z: Any, alpha: Any, x: Any, y: Any, beta: Any) -> Apply:
-        given = [as_tensor_variable(v) for v in (z, alpha, x, y, beta)]
+    def make_node(self, z: Any, alpha: Any, x: Any, y: Any, beta: Any = 1) -> Apply:
+        z = as_tensor_variable(z)
+        numbers = z.type.dtype if z.type.dtype in ROUTINE_DTYPES else None
+        given = [
+            constant(v, dtype=numbers) if is_number(v) else as_tensor_variable(v)
+            for v in (z, alpha, x, y, beta)
+        ]
         z, alpha, x, y, beta = given
         ranks = (z.type.ndim, x.type.ndim, y.type.ndim)
         if ranks != self.ranks or alpha.type.ndim or beta.type.ndim:

@@ -3,9 +3,7 @@
 Only names; the code lives in `symc.array` and `symc.ops`.
 """
 
-import importlib
 import sys
-from typing import Any as _Object
 
 from ..array import constructors as _constructors
 from ..array.constructors import (
@@ -76,7 +74,7 @@ from ..gradient import (
     numeric_grad,
     verify_grad,
 )
-from ..lazy import LazyModule
+from ..lazy import LazyModule, late_names
 from ..ops import formulas as _formulas
 from ..ops.accumulate import CumOp, cumprod, cumsum, diff
 from ..ops.advanced import Nonzero, flatnonzero, nonzero, nonzero_values
@@ -286,8 +284,6 @@ from ..ops.math import (
     true_div,
     trunc,
     where,
-    xlogx,
-    xlogy0,
     xor,
 )
 from ..ops.methods import divmod, register_transfer, transfer
@@ -351,14 +347,14 @@ from ..ops.slicetype import (
     slicetype,
 )
 from ..ops.sort import searchsorted
-from ..ops.statistics import cov, mean, norm, ptp, std, var
+from ..ops.statistics import cov, mean, norm, ptp, std
 from ..ops.vector import MakeVector, get_vector_length
 from ..ops.vector import as_index_scalar as as_index_variable
 from ..ops.write import IncSubtensor, inc_subtensor, set_subtensor
 from ..scalar import set_names_hook
-from . import elemwise, extra_ops, nnet, signal, subtensor
 
-# The function `sort` hides the module of this name, which can still be imported from.
+# The functions `sort`, `var` and `xlogx` hide the modules of these names, which can still be
+# imported from.
 from .sort import (
     ArgSortOp,
     SortOp,
@@ -369,6 +365,8 @@ from .sort import (
     topk,
     topk_and_argtopk,
 )
+from .var import var
+from .xlogx import xlogx, xlogy0
 
 _scalar_names = LazyModule("symc.tensor.scalar_names")
 set_names_hook(lambda: _scalar_names.names())
@@ -379,11 +377,26 @@ globals().update(_constructors.TYPED)  # dmatrix, fvector, lscalar, ..., and the
 basic = sys.modules[__name__]
 sys.modules[f"{__name__}.basic"] = basic
 
-# Modules that few programs use; importing them later keeps `import symc` quick.
-_LATER = ("nlinalg", "slinalg")
+# What few programs use is imported when they do, so that `import symc` stays quick.
+_MODULES = (
+    *("blas", "elemwise", "extra_ops", "fft", "inplace", "io", "nlinalg", "sharedvar", "slinalg"),
+    *("nnet", "signal", "subtensor", "type", "type_other", "utils"),
+    *("raw_random", "shared_randomstreams"),
+)
+_LATER = {
+    **{name: f"{__name__}.{name}" for name in _MODULES},
+    "Tensor": "symc.array.type:TensorType",
+    "AdvancedBooleanIndexingError": "symc.errors:AdvancedIndexingError",
+    **{
+        name: f"symc.ops.canonical:{name}"
+        for name in ("check_and_reject_bool", "check_equal_numpy", "get_canonical_form_slice")
+    },
+    **{name: f"symc.ops.load:{name}" for name in ("LoadFromDisk", "load")},
+    **{
+        name: f"symc.array.type:{name}"
+        for kind in ("float16", "float32", "float64")
+        for name in (f"{kind}_atol", f"{kind}_rtol")
+    },
+}
 
-
-def __getattr__(name: str) -> _Object:
-    if name in _LATER:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = late_names(__name__, _LATER)

@@ -3,6 +3,7 @@
 # ruff: noqa: F401 - a namespace re-exports
 
 from ..errors import AdvancedIndexingError
+from ..errors import AdvancedIndexingError as AdvancedBooleanIndexingError
 from ..ops.advanced import advanced_index
 from ..ops.aliases import (
     AdvancedBooleanIncSubtensor,
@@ -17,8 +18,17 @@ from ..ops.aliases import (
     advanced_subtensor,
     advanced_subtensor1,
 )
+from ..ops.canonical import (
+    adv_index_broadcastable_pattern,
+    check_advanced_indexing_dimensions,
+    check_and_reject_bool,
+    get_canonical_form_slice,
+)
 from ..ops.gather import AdvancedSubtensor, AdvancedSubtensor1
 from ..ops.repeat import take
 from ..ops.scatter import AdvancedIncSubtensor, AdvancedIncSubtensor1
 from ..ops.slice import Subtensor, get_idx_list
 from ..ops.write import IncSubtensor, inc_subtensor, set_subtensor
+
+BaseAdvancedSubtensor = AdvancedSubtensor
+BaseAdvancedIncSubtensor = AdvancedIncSubtensor

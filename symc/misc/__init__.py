@@ -1,0 +1,1 @@
+"""``symc.misc``: small helpers that old code imports from here."""

@@ -1,0 +1,14 @@
+"""``symc.misc.cpucount``: the number of processors."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["cpuCount"]
+
+
+def cpuCount() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
