@@ -89,12 +89,16 @@ class Executor:
         """Outputs, then new values of shared variables."""
         return [*self.closed.outputs, *(new for _, new in self.closed.updates)]
 
-    def optimize(self, facts: Facts | None) -> Optimized:
-        """Rewrite the graph."""
+    def prepared(self) -> list[Variable]:
+        """The graph before rules rewrite it."""
         roots = inlined(self.roots)
         for optimizer in self.mode.before:
             roots = optimizer.rewritten(roots)
-        optimized = optimize(lazy_branches(roots), facts, self.mode.selection)
+        return lazy_branches(roots)
+
+    def optimize(self, facts: Facts | None) -> Optimized:
+        """Rewrite the graph."""
+        optimized = optimize(self.prepared(), facts, self.mode.selection)
         for optimizer in self.mode.after:
             optimized.outputs = optimizer.rewritten(optimized.outputs)
         return optimized
@@ -140,6 +144,7 @@ class NumpyExecutor(Executor):
             self.optimized.outputs[:count],
             self.optimized.outputs[count:],
             node_error,
+            getattr(self.mode, "run_node", None),
         )
 
     def attach(self, function: Any) -> None:
@@ -292,6 +297,10 @@ def make_executor(maker: Any) -> Executor:
         # State changes only when the call has succeeded, so it is never written over.
         mutable=[s.mutable and s.update is None for s in maker.explicit],
     )
+    own = getattr(maker.mode, "executor_for", None)
+    if own is not None:
+        made: Executor = own(task)
+        return made
     if maker.mode.executor == "numpy":
         return NumpyExecutor(task)
     problem = native_problem()

@@ -7,8 +7,10 @@ import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+from ..config import config
 from ..errors import user_message
 from ..graph.node import Apply, Variable, set_eval_hook
 from ..graph.op import set_compile_hook
@@ -19,6 +21,7 @@ from .maker import FunctionMaker
 from .mode import Mode, get_mode
 
 _foreign = LazyModule("symc.compile.foreign")
+_profiling = LazyModule("symc.compile.profiling")
 
 __all__ = ["Function", "explain", "function", "function_dump"]
 
@@ -61,8 +64,9 @@ def function(
         Whether givens must keep the type of what they replace.
     allow_input_downcast : bool or None, optional
         Default of ``In(allow_downcast=...)``.
-    profile : object, optional
-        Accepted for Theano's sake.
+    profile : bool, str or ProfileStats, optional
+        Whether calls are counted and timed (see `symc.compile.profiling`); a text is the title of
+        the profile. Default: ``config.profile``.
     on_unused_input : {"raise", "warn", "ignore"}, optional
 
     Returns
@@ -82,7 +86,7 @@ def function(
     >>> f([0.0, 1.0])
     array([1., 3.])
     """
-    del accept_inplace, profile
+    del accept_inplace
     if not isinstance(inputs, (list, tuple)):
         raise TypeError(
             user_message(
@@ -92,7 +96,11 @@ def function(
             )
         )
     specs = [as_input(i, allow_input_downcast) for i in inputs]
-    return FunctionMaker(
+    stats = None
+    if profile or (profile is None and config.profile):
+        stats = _profiling.as_profile(profile, name)
+    start = perf_counter()
+    maker = FunctionMaker(
         specs,
         outputs,
         get_mode(mode),
@@ -102,7 +110,11 @@ def function(
         strict=rebuild_strict,
         name=name,
         on_unused_input=on_unused_input,
-    ).create()
+    )
+    if stats is None:
+        return maker.create()
+    made: Function = _profiling.profiled(maker, stats, perf_counter() - start)
+    return made
 
 
 def function_dump(

@@ -16,6 +16,7 @@ Optimizers: ``fast_run`` (``o4``, the default), ``o3`` (without ``inplace``), ``
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from ..config import config
@@ -187,11 +188,21 @@ def _fast_compile() -> Mode:
     return Mode("numpy", "fast_compile")
 
 
+def _made(module: str, name: str) -> Mode:
+    """A mode of a module that is imported only where it is used."""
+    made: Mode = getattr(importlib.import_module(f"symc.compile.{module}"), name)()
+    return made
+
+
 predefined_modes: dict[str, Any] = {
     "Mode": Mode,
     "FAST_RUN": _fast_run,
     "FAST_COMPILE": _fast_compile,
     "NUMPY": lambda: Mode("numpy", "fast_run"),
+    "DebugMode": lambda: _made("debugmode", "DebugMode"),
+    "DEBUG_MODE": lambda: _made("debugmode", "DebugMode"),
+    "NanGuardMode": lambda: _made("nanguardmode", "NanGuardMode"),
+    "MonitorMode": lambda: _made("monitormode", "MonitorMode"),
 }
 """Mode names that `config.mode` and ``function(mode=...)`` accept, with their makers."""
 

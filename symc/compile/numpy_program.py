@@ -27,6 +27,8 @@ class NumpyProgram:
         What a call computes.
     fail : callable
         ``fail(error, node, values)`` gives the exception to raise for an error in a node.
+    run_node : callable, optional
+        ``run_node(i, node, values)`` computes node `i`; default: `run_perform`.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class NumpyProgram:
         outputs: Sequence[Variable],
         updates: Sequence[Variable],
         fail: Callable[[Exception, Apply, list[Any]], Exception],
+        run_node: Callable[[int, Apply, list[Any]], list[Any]] | None = None,
     ) -> None:
         self.leaves = [*inputs, *shared]
         self.results = [*outputs, *updates]
         self.order = toposort(self.results, self.leaves)
         self.n_outputs = len(outputs)
         self.fail = fail
+        self.run_node = run_node
         self._number_slots()
 
     def _number_slots(self) -> None:
@@ -78,10 +82,14 @@ class NumpyProgram:
         store = list(self._initial)
         for s, value in zip(self._leaf_slots, (*inputs, *shared), strict=True):
             store[s] = value
-        for node, ins, outs, dead in self._steps:
+        run_node = self.run_node
+        for i, (node, ins, outs, dead) in enumerate(self._steps):
             values = [store[s] for s in ins]
             try:
-                results = run_perform(node, values)
+                if run_node is None:
+                    results = run_perform(node, values)
+                else:
+                    results = run_node(i, node, values)
             except Exception as error:
                 raise self.fail(error, node, values) from error
             for s, value in zip(outs, results, strict=True):
