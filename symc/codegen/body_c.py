@@ -23,9 +23,11 @@ from ..loop.program import (
     Step,
     ViewStep,
 )
+from ..loop.routines import CONVOLUTIONS
 from ..scalar.ctext import SHORT_NAME, c_literal
 from ..scalar.expr import Expr
 from .cexpr import Block, storage_type
+from .convolution_c import convolution_call
 from .cstyle import NestFunction, Parameter, print_nest
 from .expand import expand_nest
 from .schedule_c import Variant, schedule
@@ -421,6 +423,9 @@ class Body:
     # ---- routines
 
     def _routine(self, step: RoutineStep) -> None:
+        if step.name in CONVOLUTIONS:
+            self._convolution(step)
+            return
         self.uses_blas = True
         dtype = self.program.buffers[step.output].dtype
         alpha = self._scalar(step.params.get("alpha", 1), dtype)
@@ -449,6 +454,17 @@ class Body:
                 for b in ids
             )
         self._line(f"if ({table}.{step.name}(c, {operands}, {tail}) != SY_OK) return SY_ERROR;")
+
+    def _convolution(self, step: RoutineStep) -> None:
+        buffers = [self.program.buffers[b] for b in (*step.inputs, step.output)]
+        dtype = buffers[2].dtype
+        second = buffers[1].shape
+        summed = second[1:] if step.name == "convolve" else (second[0], *second[2:])
+        work = NANOSECONDS_PER_PRODUCT["gemm"] * DTYPES[dtype].itemsize
+        self._add_work((*buffers[2].shape, *summed), work)
+        values = [self._value(b) for b in (*step.inputs, step.output)]
+        call = convolution_call(step.name, dtype, step.params["geometry"], values)
+        self._line(f"if ({call} != SY_OK) return SY_ERROR;")
 
     def _scalar(self, value: Any, dtype: str) -> str:
         """Address of a factor."""

@@ -250,14 +250,22 @@ class _ProgramCheck:
                     )
 
     def _routine(self, where: str, step: RoutineStep) -> None:
+        convolution = step.name in routines.CONVOLUTIONS
+        expected: tuple[int, ...]
         routine = routines.ROUTINES.get(step.name)
-        if routine is None:
+        if convolution:
+            rank = step.params["geometry"].ndim + 2
+            expected, out_rank = (rank, rank), rank
+        elif routine is None:
             fail(where, f"there is no routine {step.name!r}")
+        else:
+            expected, out_rank = routine.ranks, routine.out_rank
         ranks = tuple(len(self.buffers[b].shape) for b in step.inputs)
-        if ranks != routine.ranks or len(self.buffers[step.output].shape) != routine.out_rank:
-            fail(where, f"{step.name} takes {routine.ranks} axes, got {ranks}")
+        if ranks != expected or len(self.buffers[step.output].shape) != out_rank:
+            fail(where, f"{step.name} takes {expected} axes, got {ranks}")
         dtypes = {self.buffers[b].dtype for b in (*step.reads(), step.output)}
-        if len(dtypes) != 1 or not dtypes <= set(routines.DTYPES):
+        known = routines.CONVOLUTION_DTYPES if convolution else routines.DTYPES
+        if len(dtypes) != 1 or not dtypes <= set(known):
             fail(where, f"{step.name} of dtypes {sorted(dtypes)}")
         output = self._storage(step.output)
         if any(self._storage(b) == output for b in step.inputs):

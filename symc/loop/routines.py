@@ -16,6 +16,11 @@ name             inputs              output     meaning
 ``batched_gemm`` A (b,m,k), B (b,k,n) C (b,m,n) C_b = alpha A_b B_b [+ beta C_b]
 ================ =================== ========== ==========================================
 
+Convolutions (:mod:`symc.loop.convolution`) are routines too, of the dtypes in
+:data:`CONVOLUTION_DTYPES`: ``convolve`` of inputs and filters, ``convolve_inputs`` of gradients and
+filters, ``convolve_weights`` of inputs and gradients. Their parameter ``geometry`` is a
+:class:`~symc.loop.convolution.ConvGeometry`; the output's lengths say what is computed.
+
 The term in brackets is there if the step accumulates; then the old output is read. Parameters
 ``alpha`` and ``beta`` are numbers (1 by default) or a
 :class:`~symc.loop.program.ScalarBuffer` of the same dtype. An empty sum is 0. Complex operands
@@ -29,6 +34,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from .convolution import ConvGeometry, correlate, inputs_gradient, weights_gradient
 
 DTYPES = ("float32", "float64", "complex64", "complex128")
 """Dtypes for which routines exist."""
@@ -69,6 +76,12 @@ ROUTINES = {
 PARAMS = ("alpha", "beta")
 """Names of numeric parameters."""
 
+CONVOLUTIONS = ("convolve", "convolve_inputs", "convolve_weights")
+"""Names of the convolutions."""
+
+CONVOLUTION_DTYPES = ("float32", "float64")
+"""Dtypes for which they exist."""
+
 
 def evaluate(
     name: str,
@@ -94,3 +107,28 @@ def evaluate(
     if accumulate and beta != 0:
         product = product + np.asarray(beta, output.dtype) * output
     output[...] = product
+
+
+def evaluate_convolution(
+    name: str,
+    inputs: Sequence[np.ndarray[Any, Any]],
+    output: np.ndarray[Any, Any],
+    geometry: ConvGeometry,
+) -> None:
+    """The reference: compute a convolution or one of its gradients into `output`.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`CONVOLUTIONS`.
+    inputs : sequence of numpy.ndarray
+    output : numpy.ndarray
+    geometry : ConvGeometry
+    """
+    a, b = inputs
+    if name == "convolve":
+        output[...] = correlate(a, b, geometry)
+    elif name == "convolve_inputs":
+        output[...] = inputs_gradient(a, b, output.shape[2:], geometry)
+    else:
+        output[...] = weights_gradient(a, b, output.shape[2:], geometry)

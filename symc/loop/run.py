@@ -227,6 +227,11 @@ class _Run:
             raise TypeError(f"not a step: {step!r}")
 
     def _routine(self, step: RoutineStep) -> None:
+        if step.name in routines.CONVOLUTIONS:
+            arrays = [self.values[b] for b in step.inputs]
+            target = self.values[step.output]
+            routines.evaluate_convolution(step.name, arrays, target, step.params["geometry"])
+            return
         params = {
             name: self.values[p.id][()] if isinstance(p, ScalarBuffer) else p
             for name, p in step.params.items()

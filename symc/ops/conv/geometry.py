@@ -1,82 +1,18 @@
-"""Where the filters of a convolution lie on the input: borders, strides, dilation, groups."""
+"""What users say about a convolution, checked and brought to one form."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
 from ...errors import user_message
+from ...loop.convolution import Border
 
-__all__ = ["Border", "ConvGeometry", "as_border", "as_steps"]
-
-Border = Union[str, "tuple[tuple[int, int], ...]"]
+__all__ = ["as_border", "as_steps"]
 
 NAMED_BORDERS = ("valid", "full", "half")
-
-
-@dataclass(frozen=True)
-class ConvGeometry:
-    """What a convolution does along its spatial axes.
-
-    Attributes
-    ----------
-    ndim : int
-        Number of spatial axes: 1, 2 or 3.
-    border : {"valid", "full", "half"} or tuple of pairs
-        Zeros put before and after each axis: none, all but one of the (dilated) filter's length,
-        half of it (rounded down), or the numbers given.
-    strides : tuple of int
-        Distance of neighbouring windows.
-    dilation : tuple of int
-        Distance of the input elements under neighbouring filter elements.
-    groups : int
-        Input and output channels are cut into so many groups that do not see each other.
-    flip : bool
-        True for a convolution in the mathematical sense, False for a correlation.
-    """
-
-    ndim: int
-    border: Border = "valid"
-    strides: tuple[int, ...] = ()
-    dilation: tuple[int, ...] = ()
-    groups: int = 1
-    flip: bool = True
-
-    def dilated(self, axis: int, filter_length: Any) -> Any:
-        """Length of the input under a filter."""
-        return (filter_length - 1) * self.dilation[axis] + 1
-
-    def pads(self, axis: int, filter_length: Any) -> tuple[Any, Any]:
-        """Numbers of zeros before and after an axis, for a filter of this length."""
-        if not isinstance(self.border, str):
-            return self.border[axis]
-        if self.border == "valid":
-            return 0, 0
-        dilated = self.dilated(axis, filter_length)
-        pad = dilated - 1 if self.border == "full" else dilated // 2
-        return pad, pad
-
-    def room(self, axis: int, length: Any, filter_length: Any) -> Any:
-        """By how much the padded input is longer than the filter; negative if it is shorter."""
-        before, after = self.pads(axis, filter_length)
-        return length + before + after - self.dilated(axis, filter_length)
-
-    def out_length(self, axis: int, length: Any, filter_length: Any) -> Any:
-        """Length of the result along an axis, where the filter fits."""
-        return self.room(axis, length, filter_length) // self.strides[axis] + 1
-
-    def __str__(self) -> str:
-        parts = [f"{self.ndim}d", str(self.border)]
-        if set(self.strides) != {1}:
-            parts.append(f"subsample={self.strides}")
-        if set(self.dilation) != {1}:
-            parts.append(f"dilation={self.dilation}")
-        if self.groups != 1:
-            parts.append(f"groups={self.groups}")
-        return ", ".join([*parts, "flip" if self.flip else "no flip"])
 
 
 def as_steps(given: Any, ndim: int, what: str) -> tuple[int, ...]:

@@ -21,13 +21,19 @@ from ...graph.node import Apply, Constant
 from ...graph.op import BuiltinOp
 from ...graph.special import DisconnectedType, disconnected_type
 from ...graph.trace import user_line
+from ...loop.convolution import (
+    ConvGeometry,
+    correlate,
+    inputs_gradient,
+    weights_gradient,
+)
+from ...loop.protocol import RoutineSpec
+from ...loop.routines import CONVOLUTION_DTYPES
 from ...scalar.logic import ge
 from ..elemwise import cast
 from ..reduce import zero_gradient
 from ..shape import patternbroadcast
 from ..vector import as_size_vector
-from .geometry import ConvGeometry
-from .reference import correlate, inputs_gradient, weights_gradient
 
 __all__ = ["Conv", "ConvInputsGradient", "ConvWeightsGradient"]
 
@@ -44,6 +50,7 @@ class _Convolving(BuiltinOp):
 
     __props__: tuple[str, ...] = ("geometry",)
     roles: tuple[str, str] = ("inputs", "filters")
+    routine_name: str
 
     def __init__(self, geometry: ConvGeometry) -> None:
         self.geometry = geometry
@@ -193,6 +200,11 @@ class _Convolving(BuiltinOp):
             terms.append(self(a, db, *rest))
         return [None if not terms else terms[0] if len(terms) == 1 else terms[0] + terms[1]]
 
+    def routine(self, node: Apply) -> RoutineSpec | None:
+        if node.outputs[0].type.dtype not in CONVOLUTION_DTYPES:
+            return None
+        return RoutineSpec(self.routine_name, (0, 1), {"geometry": self.geometry})
+
     def _run_checks(self, x: Any, w: Any, y: Any) -> None:
         problem = self._misfit(x, w, y)
         if problem:
@@ -219,6 +231,8 @@ class Conv(_Convolving):
     >>> Conv(geometry)(tensor4(), tensor4()).type
     TensorType(float64, 4D)
     """
+
+    routine_name = "convolve"
 
     def make_node(self, x: Any, w: Any) -> Apply:
         x, w = self._operands(x, w)
@@ -258,6 +272,7 @@ class ConvInputsGradient(_Convolving):
     """
 
     roles = ("gradients", "filters")
+    routine_name = "convolve_inputs"
 
     def make_node(self, g: Any, w: Any, shape: Any) -> Apply:
         g, w = self._operands(g, w)
@@ -295,6 +310,7 @@ class ConvWeightsGradient(_Convolving):
     """Gradient with respect to the filters: operands ``x``, ``g``, the filters' spatial shape."""
 
     roles = ("inputs", "gradients")
+    routine_name = "convolve_weights"
 
     def make_node(self, x: Any, g: Any, shape: Any) -> Apply:
         x, g = self._operands(x, g)

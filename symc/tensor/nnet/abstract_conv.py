@@ -13,8 +13,9 @@ from ...array.convert import as_tensor_variable
 from ...array.lengths import known_lengths
 from ...errors import ShapeError, user_message
 from ...graph.trace import user_line
+from ...loop.convolution import ConvGeometry
 from ...ops.alloc import eye
-from ...ops.conv.geometry import ConvGeometry, as_border, as_steps
+from ...ops.conv.geometry import as_border, as_steps
 from ...ops.conv.ops import Conv, ConvInputsGradient, ConvWeightsGradient
 from ...ops.dot import batched_dot
 from ...ops.math import mul

@@ -8,9 +8,10 @@ from typing import Any
 from ...array.convert import as_tensor_variable
 from ...errors import NotScalarConstantError, ShapeError, user_message
 from ...graph.trace import user_line
+from ...loop.convolution import ConvGeometry
 from ...ops.constants import get_scalar_constant_value
 from ...ops.control import Assert
-from ...ops.conv.geometry import ConvGeometry, as_border
+from ...ops.conv.geometry import as_border
 from ...ops.math import eq
 from ...ops.reduce import all as all_
 from ...ops.vector import make_vector

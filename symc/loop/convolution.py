@@ -1,21 +1,84 @@
-"""The NumPy meaning of convolutions: one product of matrices per filter element.
+"""Convolutions: where filters lie on the input, and what the three maps mean.
 
-The three functions are the values, and each other's derivatives, of
-``y[b, o, p] = sum_{c, k} w[o, c, k] x[b, c, p * stride + k * dilation - before]``.
+The values of ``y[b, o, p] = sum_{c, k} w[o, c, k] x[b, c, p * stride + k * dilation - before]`` and
+the gradients with respect to `x` and `w` are each other's derivatives. Inputs are
+``(batch, channels, ...)``, filters ``(out, channels / groups, ...)``, results
+``(batch, out, ...)``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Union
 
 import numpy as np
 
-from .geometry import ConvGeometry
-
-__all__ = ["correlate", "inputs_gradient", "weights_gradient"]
+Border = Union[str, "tuple[tuple[int, int], ...]"]
 
 Array = Any
+
+
+@dataclass(frozen=True)
+class ConvGeometry:
+    """What a convolution does along its spatial axes.
+
+    Attributes
+    ----------
+    ndim : int
+        Number of spatial axes: 1, 2 or 3.
+    border : {"valid", "full", "half"} or tuple of pairs
+        Zeros put before and after each axis: none, all but one of the (dilated) filter's length,
+        half of it (rounded down), or the numbers given.
+    strides : tuple of int
+        Distance of neighbouring windows.
+    dilation : tuple of int
+        Distance of the input elements under neighbouring filter elements.
+    groups : int
+        Input and output channels are cut into so many groups that do not see each other.
+    flip : bool
+        True for a convolution in the mathematical sense, False for a correlation.
+    """
+
+    ndim: int
+    border: Border = "valid"
+    strides: tuple[int, ...] = ()
+    dilation: tuple[int, ...] = ()
+    groups: int = 1
+    flip: bool = True
+
+    def dilated(self, axis: int, filter_length: Any) -> Any:
+        """Length of the input under a filter."""
+        return (filter_length - 1) * self.dilation[axis] + 1
+
+    def pads(self, axis: int, filter_length: Any) -> tuple[Any, Any]:
+        """Numbers of zeros before and after an axis, for a filter of this length."""
+        if not isinstance(self.border, str):
+            return self.border[axis]
+        if self.border == "valid":
+            return 0, 0
+        dilated = self.dilated(axis, filter_length)
+        pad = dilated - 1 if self.border == "full" else dilated // 2
+        return pad, pad
+
+    def room(self, axis: int, length: Any, filter_length: Any) -> Any:
+        """By how much the padded input is longer than the filter; negative if it is shorter."""
+        before, after = self.pads(axis, filter_length)
+        return length + before + after - self.dilated(axis, filter_length)
+
+    def out_length(self, axis: int, length: Any, filter_length: Any) -> Any:
+        """Length of the result along an axis, where the filter fits."""
+        return self.room(axis, length, filter_length) // self.strides[axis] + 1
+
+    def __str__(self) -> str:
+        parts = [f"{self.ndim}d", str(self.border)]
+        if set(self.strides) != {1}:
+            parts.append(f"subsample={self.strides}")
+        if set(self.dilation) != {1}:
+            parts.append(f"dilation={self.dilation}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        return ", ".join([*parts, "flip" if self.flip else "no flip"])
 
 
 def correlate(x: Array, w: Array, geometry: ConvGeometry) -> Array:
