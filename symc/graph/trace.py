@@ -222,3 +222,9 @@ def user_line(obj: Any) -> str:
     """
     entries = trace_lines(obj)
     return str(entries[-1]) if entries else ""
+
+
+def calling_line() -> str:
+    """Return the line of the user's program that is being run, as `user_line` shows lines."""
+    entries = creation_trace()
+    return str(entries[-1]) if entries else ""

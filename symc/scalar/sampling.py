@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .op import ScalarOp, scalar_op
+from .op import UNDEFINED, ScalarOp, scalar_op
 from .random import HALF, minus_two_log, minus_two_log_of, normal_pair64, philox_block
 
 ATTEMPTS = 16384
@@ -223,6 +223,7 @@ def _binomials(key: Any, counter: Any, i: Any, n: Any, p: Any) -> np.ndarray:
 
 def _draw(name: str, parameters: int, dtype: str, numpy: Callable[..., Any], doc: str) -> ScalarOp:
     """A draw of an element, given key, counter, position and float64 parameters."""
+    slope = None if dtype == "int64" else UNDEFINED
     places = ", ".join(f"{{{k}}}" for k in range(3 + parameters))
     operands = ("uint64",) * 3 + ("float64",) * parameters
 
@@ -240,7 +241,7 @@ def _draw(name: str, parameters: int, dtype: str, numpy: Callable[..., Any], doc
         out=types,
         numpy=reference,
         c=f"sy_{name}({places})",
-        grad=lambda g, y, *xs: (None,) * len(xs),
+        grad=lambda g, y, *xs: (None,) * 3 + (slope,) * parameters,
         kinds="uf",
         needs=("sy_sampling.h",),
         cost=200,

@@ -1,98 +1,87 @@
-"""Random streams: the generator, the distributions and how states advance."""
+"""Random streams: states, how they advance, gradients, loops and wrong use."""
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
-from scipy import stats
 
 import symc
 import symc.tensor as T
-from symc.sandbox.rng_mrg import MRG_RandomStreams
-from symc.scalar.random import philox_block
+from symc.sandbox.rng_mrg import MRG_RandomStreams, guess_n_streams
+from symc.tensor import raw_random
+from symc.tensor.raw_random import RandomState, random_state_type
 from symc.tensor.shared_randomstreams import RandomStreams
 
-# Random123's known answers for philox4x32-10: counter, key, words.
-KNOWN = [
-    ("00000000 00000000 00000000 00000000", "00000000 00000000",
-     "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff",
-     "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0",
-     "d16cfe09 94fdcceb 5001e420 24126ea1"),
-]  # fmt: skip
+# --------------------------------------------------------------------------- states
 
 
-def _words(text):
-    return [int(w, 16) for w in text.split()]
+def test_states_as_values():
+    state = RandomState(5)
+    saved = state.get_state()
+    assert saved[0] == "Philox4x32-10"
+    assert all(isinstance(n, int) for n in saved[1:])
+    other = RandomState(6)
+    assert other != state
+    other.set_state(saved)
+    assert other == state
+    other.set_state(RandomState(6))
+    other.seed(5)
+    assert other == state
+    assert RandomState() != RandomState()
+    assert RandomState(5, stream=1) != state
+    assert len({RandomState(s).get_state() for s in (1, 2, -1, 2**64, [1, 0], [0, 1], [1])}) == 6
+    for copied in (copy.copy(state), copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
+        assert copied == state
+        copied.seed(9)
+        assert copied != state
+    np.testing.assert_array_equal(np.asarray(state), np.array(saved[1:], "uint64"))
 
 
-@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN)
-def test_published_vectors(counter, key, expected):
-    c, k = _words(counter), _words(key)
-    made = philox_block(k[0] | k[1] << 32, c[2] | c[3] << 32, c[0] | c[1] << 32)
-    assert [int(w) for w in made] == _words(expected)
+def test_states_as_variables():
+    """A state may be an input, an output, shared, and nothing else is one."""
+    state = random_state_type("state")
+    following, x = raw_random.uniform(state, (3,), dtype="float64")
+    f = symc.function([state], [following, x])
+    words, values = f(RandomState(1))
+    _, again = f(RandomState(1))
+    _, later = f(RandomState.of_words(words))
+    np.testing.assert_array_equal(values, again)
+    assert not np.array_equal(values, later)
+    with pytest.raises(symc.errors.ShapeError, match="2 along axis 0"):
+        f(np.zeros(3, "uint64"))
+    with pytest.raises(TypeError, match="random state"):
+        f(3)
+
+    shared = symc.shared(RandomState(1), name="shared")
+    assert shared.type == random_state_type
+    following, x = raw_random.uniform(shared, (3,), dtype="float64")
+    g = symc.function([], x, updates=[(shared, following)])
+    np.testing.assert_array_equal(g(), values)
+    np.testing.assert_array_equal(g(), later)
+    value = shared.get_value(borrow=True)
+    assert isinstance(value, RandomState)
+    value.seed(1)
+    shared.set_value(value, borrow=True)
+    np.testing.assert_array_equal(g(), values)
+    with pytest.raises(TypeError):
+        symc.function([], x, updates=[(shared, T.zeros((2,), dtype="uint64"))])
 
 
-def test_the_map_of_elements_to_words():
-    """Word w of block 32 g + lane is element 128 g + 32 w + lane."""
-    streams = RandomStreams(0)
-    drawn = streams.uniform((300,), dtype="float32")
-    key, counter = (int(v) for v in streams[drawn])
-    values = symc.function([], drawn)()
-    for i in (0, 31, 32, 127, 128, 299):
-        word = philox_block(key, counter, i // 128 * 32 + i % 32)[i % 128 // 32]
-        assert values[i] == np.float32((int(word) >> 8) * 2.0**-24)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_integers_and_uniforms_are_the_same_in_c_and_numpy(dtype):
-    rows = T.lscalar()
-    streams = RandomStreams(7)
-    drawn = [
-        streams.uniform((rows, 7), dtype=dtype),
-        streams.binomial((rows, 7), n=1, p=0.3),
-        streams.random_integers((rows, 7), -3, 5),
-        streams.permutation(n=rows),
+def test_states_are_copied_with_their_functions():
+    streams = RandomStreams(3)
+    f = symc.function([], streams.normal((4,)))
+    f()
+    for twin in (pickle.loads(pickle.dumps(f)), copy.deepcopy(f)):
+        expected = twin()
+        assert not np.array_equal(expected, twin())
+    np.testing.assert_array_equal(f(), expected)
+    other = pickle.loads(pickle.dumps(streams))
+    assert [s.get_value() for s, _ in other.updates()] == [
+        s.get_value() for s, _ in streams.updates()
     ]
-    native = symc.function([rows], drawn, no_default_updates=True)
-    plain = symc.function([rows], drawn, no_default_updates=True, mode="FAST_COMPILE")
-    for n in (0, 1, 100):
-        for a, b in zip(native(n), plain(n), strict=True):
-            np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_distributions(dtype):
-    streams = RandomStreams(11)
-    size = (20000,)
-    drawn = [
-        streams.uniform(size, -1.0, 3.0, dtype=dtype),
-        streams.normal(size, 2.0, 0.5, dtype=dtype),
-        streams.truncated_normal(size, 1.0, 2.0, dtype=dtype),
-    ]
-    laws = [stats.uniform(-1, 4), stats.norm(2, 0.5), stats.truncnorm(-2, 2, 1, 2)]
-    for values, law in zip(symc.function([], drawn)(), laws, strict=True):
-        assert values.dtype == dtype
-        assert stats.kstest(values.astype("float64"), law.cdf).pvalue > 1e-3
-
-
-def test_counts():
-    streams = MRG_RandomStreams()
-    drawn = [streams.binomial((20000,), n=4, p=0.3), streams.random_integers((20000,), 2, 9)]
-    successes, whole = symc.function([], drawn)()
-    expected = stats.binom(4, 0.3).pmf(np.arange(5)) * 20000
-    assert stats.chisquare(np.bincount(successes, minlength=5), expected).pvalue > 1e-3
-    assert set(whole) == set(range(2, 10))
-    assert stats.chisquare(np.bincount(whole)[2:]).pvalue > 1e-3
-    shuffled = symc.function([], streams.permutation(size=(3,), n=10))()
-    np.testing.assert_array_equal(np.sort(shuffled, axis=1), np.tile(np.arange(10), (3, 1)))
-
-
-def test_streams_and_calls_are_independent():
-    streams = RandomStreams(5)
-    f = symc.function([], [streams.uniform((20000,), dtype="float64") for _ in range(2)])
-    assert np.abs(np.corrcoef([*f(), *f()]) - np.eye(4)).max() < 0.03
 
 
 def test_updates():
@@ -111,6 +100,8 @@ def test_updates():
         np.testing.assert_array_equal(f(), second)
     streams.seed(5)
     np.testing.assert_array_equal(moving()[0], first)
+    streams.seed(6)
+    assert not np.array_equal(moving()[0], first)
     other = symc.function([], RandomStreams(5).uniform((4,)))()
     np.testing.assert_array_equal(other, first)
 
@@ -120,11 +111,144 @@ def _restored(streams, drawn, saved, f):
     return f()[0]
 
 
+def test_states_go_over_to_another_graph():
+    first, second = RandomStreams(1), RandomStreams(2)
+    f = symc.function([], [first.normal((2,)), first.poisson((2,), 3.0)])
+    g = symc.function([], [second.normal((2,)), second.poisson((2,), 3.0)])
+    f()
+    for (one, _), (two, _) in zip(first.state_updates, second.state_updates, strict=True):
+        two.set_value(one.get_value())
+    for a, b in zip(f(), g(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_own_draws():
+    """`gen` takes draws, and functions that give the next state, too."""
+    streams = RandomStreams(1)
+    plain = RandomStreams(1).normal((3,), dtype="float64")
+    drawn = streams.gen(raw_random.normal, (3,), dtype="float64")
+    assert drawn.update == (drawn.rng, drawn.rng.default_update)
+    f, g = symc.function([], drawn), symc.function([], plain)
+    for _ in range(2):
+        np.testing.assert_array_equal(f(), g())
+
+
+# --------------------------------------------------------------------------- sizes and parameters
+
+
+def test_sizes():
+    n, lengths, unknown = T.lscalar(), T.lvector(), T.lvector()
+    streams = RandomStreams(1)
+    drawn = [
+        streams.normal(),
+        streams.normal(n),
+        streams.normal((n, 2)),
+        streams.poisson((0, n), 1.0),
+        streams.gamma(lengths, 2.0, ndim=2),
+        streams.uniform(T.zeros((n, 3)).shape),
+        streams.choice(unknown, 3, ndim=1),
+        streams.multinomial((n, 1), 3, [0.5, 0.5]),
+        streams.uniform(None, T.zeros((2, n)), ndim=3),
+    ]
+    f = symc.function([n, lengths, unknown], drawn)
+    for size in (0, 1, 5):
+        shapes = [x.shape for x in f(size, [size, 3], [4])]
+        expected = [(), (size,), (size, 2), (0, size), (size, 3), (size, 3), (4,), (size, 1, 2)]
+        assert shapes == [*expected, (1, 2, size)]
+
+
 def test_parameters_broadcast():
-    mean = T.dvector()
-    drawn = RandomStreams(1).normal(None, mean, 0.0, dtype="float64")
-    given = np.array([1.0, 5.0])
-    np.testing.assert_array_equal(symc.function([mean], drawn)(given), given)
+    mean, n = T.dvector(), T.lvector()
+    streams = RandomStreams(1)
+    f = symc.function([mean, n], [
+        streams.normal(None, mean, 0.0, dtype="float64"),
+        streams.normal((4, 3), mean, 0.0, dtype="float64"),
+        streams.binomial(None, n, 1.0),
+        streams.random_integers((2, 3), n, n),
+        streams.poisson(None, T.outer(mean, mean)),
+    ])  # fmt: skip
+    given, whole = np.array([0.0, 1.0, 5.0]), [3, 0, 4]
+    one, several, all_, exactly, square = f(given, whole)
+    np.testing.assert_array_equal(one, given)
+    np.testing.assert_array_equal(several, np.tile(given, (4, 1)))
+    np.testing.assert_array_equal(all_, whole)
+    np.testing.assert_array_equal(exactly, [whole, whole])
+    assert square.shape == (3, 3)
+    assert not square[0].any()
+    with pytest.raises((ValueError, symc.errors.ShapeError), match="lengths|shape"):
+        f(given[:2], whole)
+
+
+def test_dtypes():
+    streams = RandomStreams(1)
+    drawn = {
+        "float16": streams.normal((3,), dtype="float16"),
+        "float32": streams.gamma((3,), 2.0, dtype="float32"),
+        "int8": streams.binomial((3,), p=0.5, dtype="int8"),
+        "uint16": streams.random_integers((3,), 0, 9, dtype="uint16"),
+        "bool": streams.binomial((3,), p=0.5, dtype="bool"),
+        "int64": streams.multinomial(None, 2, [0.5, 0.5]),
+        "float64": streams.poisson((3,), 3.0, dtype="float64"),
+    }
+    for dtype, values in zip(drawn, symc.function([], list(drawn.values()))(), strict=True):
+        assert values.dtype == dtype
+
+
+def test_whole_range_of_integers():
+    low, high = T.lscalar(), T.lscalar()
+    f = symc.function([low, high], RandomStreams(1).random_integers((1000,), low, high))
+    extreme = np.iinfo("int64")
+    values = f(extreme.min, extreme.max)
+    assert values.min() < -(2**62)
+    assert values.max() > 2**62
+    assert (f(3, 3) == 3).all()
+
+
+# --------------------------------------------------------------------------- gradients
+
+
+def test_gradients_pass_through_bounds_and_scales():
+    a, b = T.dscalar(), T.dscalar()
+    streams = RandomStreams(1)
+    for drawn in (
+        streams.uniform((50,), a, b, dtype="float64"),
+        streams.normal((50,), a, b, dtype="float64"),
+        streams.laplace((50,), a, b, dtype="float64"),
+        streams.lognormal((50,), a, b, dtype="float64"),
+        a + streams.gamma((50,), 2.0, b, dtype="float64"),
+    ):
+        total = (drawn**2).sum()
+        slopes = symc.grad(total, [a, b])
+        f = symc.function([a, b], [total, *slopes], no_default_updates=True)
+        step, at = 1e-6, np.array([0.3, 1.2])
+        for k in (0, 1):
+            move = step * np.eye(2)[k]
+            numeric = (f(*(at + move))[0] - f(*(at - move))[0]) / (2 * step)
+            np.testing.assert_allclose(f(*at)[1 + k], numeric, rtol=1e-6)
+
+
+def test_gradients_of_whole_numbers_and_shapes():
+    x, p = T.dscalar(), T.dvector()
+    streams = RandomStreams(1)
+    for drawn in (
+        streams.poisson((3,), x),
+        streams.binomial((3,), p=x),
+        streams.binomial((3,), n=5, p=x),
+        streams.multinomial(None, 1, p),
+        streams.multinomial(None, 4, p),
+        streams.choice((3,), 2, p=p),
+    ):
+        slopes = symc.grad(T.cast(drawn, "float64").sum(), [x, p], disconnected_inputs="ignore")
+        for slope in symc.function([x, p], slopes)(0.5, [0.5, 0.5]):
+            assert not slope.any()
+    for drawn in (streams.gamma((3,), x), streams.beta((3,), x, 1.0)):
+        with pytest.raises(symc.gradient.NullTypeGradError):
+            symc.grad(drawn.sum(), x)
+    values = symc.function([p], symc.grad(streams.choice((30,), p).sum(), p))([1.0, 2.0])
+    assert values.sum() == 30
+
+
+# --------------------------------------------------------------------------- loops
 
 
 def test_steps_of_a_loop_draw_anew():
@@ -137,10 +261,160 @@ def test_steps_of_a_loop_draw_anew():
     np.testing.assert_array_equal(np.concatenate([f(), f()]), expected)
 
 
-def test_wrong_use():
+def test_a_gibbs_chain():
+    """The posterior of the mean and precision of normal data, by the conditional distributions."""
+    data = np.random.default_rng(0).normal(3.0, 2.0, 50)
+    n, mean = len(data), data.mean()
+    streams = RandomStreams(1)
+
+    def step(mu, tau):
+        mu = streams.normal((), mean, 1 / T.sqrt(n * tau), dtype="float64")
+        rate = 0.5 * ((data - mu) ** 2).sum()
+        return mu, streams.gamma((), n / 2, 1 / rate, dtype="float64")
+
+    start = [np.float64(0.0), np.float64(1.0)]
+    (mus, taus), updates = symc.scan(step, outputs_info=start, n_steps=20_000)
+    f = symc.function([], [mus, taus], updates=updates)
+    mus, taus = (chain[100:] for chain in f())
+    assert abs(mus.mean() - mean) < 0.02
+    t = (mus - mean) / np.sqrt(data.var() / (n - 1))  # Student, n - 1 degrees of freedom
+    assert abs(t.var() - (n - 1) / (n - 3)) < 0.06
+    assert abs(taus.mean() * data.var() - (n - 1) / n) < 0.02
+    assert not np.array_equal(f()[0][:10], mus[:10])
+
+
+def test_discrete_draws_in_a_loop():
+    """A walk on three states has the distribution that its transitions leave as it is."""
+    transitions = np.array([[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [0.0, 0.5, 0.5]])
+    table = T.as_tensor_variable(transitions)
+    streams = MRG_RandomStreams(2)
+
+    def step(state):
+        return streams.choice((), 3, p=table[state], ndim=0)
+
+    walk, updates = symc.scan(step, outputs_info=np.int64(0), n_steps=20_000)
+    counts = np.bincount(symc.function([], walk, updates=updates)()) / 20_000
+    np.testing.assert_allclose(counts, [0.25, 0.5, 0.25], atol=0.03)
+
+
+# --------------------------------------------------------------------------- MRG's interface
+
+
+def test_the_interface_of_mrg():
+    streams = MRG_RandomStreams([1, 2, 3, 4, 5, 6])
+    drawn = streams.normal((4,), nstreams=8)
+    f = symc.function([], drawn)
+    first = f()
+    streams.seed()
+    np.testing.assert_array_equal(f(), first)
+    twin = MRG_RandomStreams([1, 2, 3, 4, 5, 6])
+    np.testing.assert_array_equal(symc.function([], twin.normal((4,)))(), first)
+    assert twin.rstate.tolist() == [1, 2, 3, 4, 5, 6]
+    twin.inc_rstate()
+    moved = twin.rstate.copy()
+    assert moved.shape == (6,)
+    assert not np.array_equal(moved, [1, 2, 3, 4, 5, 6])
+    streams.set_rstate(moved)
+    np.testing.assert_array_equal(
+        symc.function([], streams.uniform((4,)))(), symc.function([], twin.uniform((4,)))()
+    )
+    assert twin.get_substream_rstates(3, "int32").shape == (3, 6)
+    assert not np.array_equal(twin.rstate, moved)
+    assert MRG_RandomStreams(7).rstate.tolist() == [7] * 6
+    assert guess_n_streams((2, 3)) == twin.n_streams((2, 3)) == 6
+    assert guess_n_streams(T.lvector()) > 1
+    assert len(twin.updates()) == 2
+
+
+# --------------------------------------------------------------------------- wrong use
+
+WRONG = {
+    "n is out of range": (ValueError, lambda s: s.binomial((2,), n=-1, p=0.5)),
+    "p is out": (ValueError, lambda s: s.binomial((2,), p=1.5)),
+    "p is out of": (ValueError, lambda s: s.binomial((2,), n=3, p=-0.1)),
+    "lam is": (ValueError, lambda s: s.poisson((2,), -1.0)),
+    "std is": (ValueError, lambda s: s.normal((2,), 0, [1.0, -1.0])),
+    "shape is": (ValueError, lambda s: s.gamma((2,), 0.0)),
+    "a is out": (ValueError, lambda s: s.beta((2,), -1.0)),
+    "sum to 1": (ValueError, lambda s: s.multinomial(None, 1, [0.2, 0.2])),
+    "pvals is": (ValueError, lambda s: s.multinomial(None, 1, [-0.2, 1.2])),
+    "n is out": (ValueError, lambda s: s.multinomial(None, -1, [0.5, 0.5])),
+    "per category": (ValueError, lambda s: s.multinomial(None, 1, 1.0)),
+    "nothing": (ValueError, lambda s: s.choice((2,), 0)),
+    "per element": (ValueError, lambda s: s.choice((2,), 3, p=[0.5, 0.5])),
+    "more different": (ValueError, lambda s: s.choice((5,), 3, replace=False)),
+    "5 of 3": (ValueError, lambda s: s.choice((5,), np.arange(3), replace=False)),
+    "3 of 2": (ValueError, lambda s: s.multinomial_wo_replacement(None, 3, [0.5, 0.5])),
+    "number or a vector": (ValueError, lambda s: s.choice((2,), np.ones((2, 2)))),
+    "no integers": (ValueError, lambda s: s.random_integers((2,), 3, 1)),
+    "whole numbers": (TypeError, lambda s: s.random_integers((2,), 0.5, 3)),
+    "real numbers": (TypeError, lambda s: s.uniform((2,), 1j)),
+    "ndim and size": (ValueError, lambda s: s.uniform((2,), ndim=2)),
+    "ndim and": (ValueError, lambda s: s.uniform(None, np.ones((2, 2)), ndim=1)),
+    "fewer axes": (ValueError, lambda s: s.normal((2,), np.ones((2, 2)))),
+    "broadcast": (symc.errors.ShapeError, lambda s: s.normal((1,), np.ones(2))),
+    "negative": (symc.errors.ShapeError, lambda s: s.normal((-1,))),
+    "must be an integer": (TypeError, lambda s: s.normal((2.5,))),
+    "float dtype": (TypeError, lambda s: s.normal((2,), dtype="int32")),
+    "real dtype": (TypeError, lambda s: s.poisson((2,), dtype="complex64")),
+    "no elements": (ValueError, lambda s: s.shuffle_row_elements(1.0)),
+    "a length": (ValueError, lambda s: s.permutation(n=-1)),
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_wrong_parameters_are_refused_with_the_users_line(text):
+    kind, draw = WRONG[text]
+    with pytest.raises(kind) as caught:
+        draw(RandomStreams(1))
+    message = str(caught.value)
+    assert text in message
+    if text != "must be an integer":
+        assert "test_streams.py" in message
+
+
+def test_wrong_seeds_and_states():
     with pytest.raises(TypeError, match="seed is an integer"):
         RandomStreams("a")
-    with pytest.raises(TypeError, match="float dtype"):
-        RandomStreams(1).normal((2,), dtype="int32")
-    with pytest.raises(ValueError, match="ndim and size disagree"):
-        RandomStreams(1).uniform((2,), ndim=2)
+    with pytest.raises(TypeError, match="seed is an integer"):
+        RandomStreams([1, 0.5])
+    with pytest.raises(ValueError, match="one integer or six"):
+        MRG_RandomStreams([1, 2])
+    with pytest.raises(ValueError, match="nstreams"):
+        MRG_RandomStreams().uniform((2,), nstreams=0)
+    with pytest.raises(KeyError, match="no draw of these streams"):
+        RandomStreams(1)[T.dscalar()]
+    with pytest.raises(ValueError, match="no state of the generator"):
+        RandomState(1).set_state(("MT19937", 1, 2))
+    with pytest.raises(TypeError, match="needs a random state"):
+        raw_random.uniform(3, (2,))
+
+
+@pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
+def test_wrong_parameters_at_run_time_are_marked(mode):
+    """Whole numbers are -1, others NaN; single trials clip the probability."""
+    x = T.dscalar()
+    streams = RandomStreams(1)
+    f = symc.function([x], [
+        streams.poisson((2,), x), streams.binomial((2,), n=3, p=x),
+        streams.negative_binomial((2,), 2.0, x), streams.geometric((2,), x),
+        streams.gamma((2,), x), streams.beta((2,), x, x), streams.binomial((2,), p=x),
+    ], mode=mode)  # fmt: skip
+    for wrong in (-1.0, np.nan):
+        *whole, gamma, beta, single = f(wrong)
+        for values in whole:
+            np.testing.assert_array_equal(values, [-1, -1])
+        assert np.isnan([gamma, beta]).all()
+        np.testing.assert_array_equal(single, [0, 0])
+
+
+@pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
+def test_more_than_there_is_at_run_time(mode):
+    k = T.lscalar()
+    streams = RandomStreams(1)
+    drawn = streams.choice((k,), 3, replace=False)
+    rows = streams.multinomial_wo_replacement(None, k, [0.5, 0.5, 0.0])
+    f = symc.function([k], [drawn, rows], mode=mode)
+    assert [len(x) for x in f(3)] == [3, 3]
+    with pytest.raises(AssertionError, match="more different categories"):
+        f(4)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ...array.convert import as_tensor_variable
-from ...errors import user_message
 from ...scalar.random import normal32, normal64, philox32, philox64, unit16, unit32, unit64
 from ...scalar.sampling import binomial_draw, poisson_draw
 from ..elemwise import Elemwise, cast
@@ -23,6 +22,7 @@ from .parameters import (
     float_dtype,
     known_number,
     parameter,
+    refusal,
     result_size,
 )
 from .words import RandomElements, RandomPlace
@@ -230,7 +230,7 @@ def random_integers(
     if first is not None and last is not None:
         if first > last:
             raise ValueError(
-                user_message("there are no integers to draw from", got=f"from {first} to {last}")
+                refusal("there are no integers to draw from", got=f"from {first} to {last}")
             )
         count = np.uint64((last - first + 1) % 2**64)
         rest = words % count if count else words

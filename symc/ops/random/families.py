@@ -7,7 +7,7 @@ from typing import Any
 
 from ...scalar.sampling import SECOND_DRAW, beta_draw, gamma_draw
 from ..elemwise import Elemwise, cast
-from ..math import exp, floor, log, log1p, maximum, minimum, sgn, sqrt, tan
+from ..math import exp, floor, log, log1p, maximum, minimum, sgn, sqrt, switch, tan
 from ..reduce import sum as sum_
 from .draws import normal, poisson_of, probability, sample, standard_normal, units
 from .parameters import discrete_dtype, fitted, float_dtype, parameter, result_size
@@ -133,12 +133,14 @@ def negative_binomial(
 def geometric(
     state: Any, size: Any = None, p: Any = 0.5, ndim: int | None = None, dtype: str | None = None
 ) -> Any:
-    """Draw numbers of trials up to the first success: 1, 2, ..."""
-    chance = probability(p)
+    """Draw numbers of trials up to the first success: 1, 2, ...; -1 without a probability."""
+    chance = parameter("p", p, "float64", lambda x: (x > 0) & (x <= 1), "0 < p <= 1")
     lengths = result_size(size, ndim, chance)
     (chance,) = fitted(size, lengths, chance)
     u = units(state, lengths, "float64")
-    return cast(maximum(floor(log1p(-u) / log1p(-chance)), 0) + 1, discrete_dtype(dtype))
+    count = floor(log1p(-u) / log1p(-chance)) + 1
+    known = (chance > 0) & (chance <= 1)
+    return cast(switch(known, maximum(count, 1), -1), discrete_dtype(dtype))
 
 
 def _standard(

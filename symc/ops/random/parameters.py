@@ -12,6 +12,7 @@ from ...config import config
 from ...dtypes import is_complex, is_discrete
 from ...errors import user_message
 from ...graph.node import Constant, Variable
+from ...graph.trace import calling_line
 from ..alloc import _size_entries, broadcast_to
 from ..elemwise import cast
 from ..shape import shape as shape_of
@@ -23,10 +24,18 @@ __all__ = [
     "float_dtype",
     "known_number",
     "parameter",
+    "refusal",
     "result_size",
 ]
 
 FLOATS = ("float16", "float32", "float64")
+
+
+def refusal(message: str, got: str, expected: str | None = None, hint: str | None = None) -> str:
+    """Return the text of an error in a parameter, with the user's line."""
+    return user_message(
+        message, got=got[:200], expected=expected, hint=hint, where=calling_line() or None
+    )
 
 
 def float_dtype(dtype: str | None) -> str:
@@ -39,7 +48,7 @@ def float_dtype(dtype: str | None) -> str:
     """
     dtype = config.floatX if dtype in (None, "floatX") else str(np.dtype(dtype))
     if dtype not in FLOATS:
-        raise TypeError(user_message("this draw has a float dtype", got=dtype))
+        raise TypeError(refusal("this draw has a float dtype", got=dtype))
     return dtype
 
 
@@ -47,7 +56,7 @@ def discrete_dtype(dtype: str | None) -> str:
     """Return the dtype of a draw of whole numbers: any real one, int64 where none is given."""
     found = "int64" if dtype is None else config.floatX if dtype == "floatX" else str(dtype)
     if is_complex(found):
-        raise TypeError(user_message("this draw has a real dtype", got=found))
+        raise TypeError(refusal("this draw has a real dtype", got=found))
     return found
 
 
@@ -92,7 +101,7 @@ def parameter(
     given = tensor.type.dtype
     if is_complex(given) or (is_discrete(dtype) and not is_discrete(given)):
         raise TypeError(
-            user_message(
+            refusal(
                 f"the parameter {name} of this draw must be "
                 + ("whole numbers" if is_discrete(dtype) else "real numbers"),
                 got=f"{value} of type {tensor.type}",
@@ -100,9 +109,9 @@ def parameter(
         )
     if allowed is not None and isinstance(tensor, Constant) and not np.all(allowed(tensor.data)):
         raise ValueError(
-            user_message(
+            refusal(
                 f"the parameter {name} of this draw is out of range",
-                got=repr(np.asarray(tensor.data).tolist())[:200],
+                got=repr(np.asarray(tensor.data).tolist()),
                 expected=expected,
             )
         )
@@ -136,7 +145,7 @@ def result_size(size: Any, ndim: int | None, *parameters: Any) -> list[Any]:
 
 
 def _disagree(ndim: int | None, what: str) -> ValueError:
-    return ValueError(user_message("ndim and size disagree", got=f"ndim {ndim} and {what}"))
+    return ValueError(refusal("ndim and size disagree", got=f"ndim {ndim} and {what}"))
 
 
 def _joint_lengths(parameters: tuple[Any, ...]) -> list[Any]:
@@ -164,7 +173,7 @@ def fitted(size: Any, lengths: list[Any], *parameters: Any) -> list[Any]:
     for p in parameters:
         if p.type.ndim > len(lengths):
             raise ValueError(
-                user_message(
+                refusal(
                     "size has fewer axes than a parameter",
                     got=f"{len(lengths)} lengths, {p} of type {p.type}",
                 )

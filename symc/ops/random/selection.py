@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...array.convert import as_tensor_variable
+from ...array.lengths import known_lengths
 from ...array.type import TensorType
-from ...errors import user_message
 from ...graph.node import Apply, Constant
 from ...graph.op import BuiltinOp
 from ...scalar.arith import minimum as smaller
@@ -26,7 +26,7 @@ from ..math import eq, ge, log1p, maximum
 from ..shape import reshape
 from ..sort import argsort, positions_along
 from .draws import random_integers, units
-from .parameters import discrete_dtype, fitted, known_number, parameter, result_size
+from .parameters import discrete_dtype, fitted, known_number, parameter, refusal, result_size
 from .state import as_state
 from .words import RandomElements
 
@@ -154,17 +154,15 @@ def _weights(name: str, p: Any) -> Any:
     """
     weights = parameter(name, p, "float64", lambda x: x >= 0, "numbers that are not negative")
     if not weights.type.ndim:
-        raise ValueError(
-            user_message(f"{name} has one probability per category", got=str(weights.type))
-        )
+        raise ValueError(refusal(f"{name} has one probability per category", got=str(weights.type)))
     known = as_tensor_variable(p)
     if isinstance(known, Constant):
         total = np.asarray(known.data, "float64").sum(axis=-1)
         if np.any(np.abs(total - 1) > SUM_TOLERANCE):
             raise ValueError(
-                user_message(
+                refusal(
                     f"the probabilities {name} do not sum to 1",
-                    got=f"sum {total.tolist()}"[:200],
+                    got=f"sum {total.tolist()}",
                     expected="sum 1",
                     hint="divide them by their sum",
                 )
@@ -178,6 +176,11 @@ def _product(lengths: Sequence[Any]) -> Any:
     for n in lengths:
         total = total * n
     return total
+
+
+def _width(x: Any) -> int | None:
+    """The number of categories, where it is known."""
+    return known_lengths(x)[-1]
 
 
 def _rows(x: Any) -> Any:
@@ -202,7 +205,7 @@ def shuffle_row_elements(state: Any, x: Any) -> Any:
     """Return `x` with the elements of every row (its last axis) in random order."""
     x = as_tensor_variable(x)
     if not x.type.ndim:
-        raise ValueError(user_message("a number has no elements to shuffle", got=str(x.type)))
+        raise ValueError(refusal("a number has no elements to shuffle", got=str(x.type)))
     *lengths, last = _lengths(x)
     return x[tuple(positions_along(x, permutation(state, lengths, last), x.type.ndim - 1))]
 
@@ -289,15 +292,27 @@ def multinomial_wo_replacement(
 
 
 def _different(state: Any, lengths: list[Any], n: Any, categories: Any, weights: Any) -> Any:
-    """`n` different numbers below `categories` along a new last axis."""
+    """`n` different numbers below `categories` along a new last axis.
+
+    Numbers without weight come last.
+    """
     count = parameter("n", n, "int64", lambda x: x >= 0, "a number that is not negative")
+    known = [known_number(v) for v in (n, categories if weights is None else _width(weights))]
+    if None not in known and known[0] > known[1]:
+        raise ValueError(
+            refusal(
+                "more different categories are drawn than there are",
+                got=f"{known[0]} of {known[1]}",
+                hint="draw with replacement",
+            )
+        )
     if weights is None:
         order = permutation(state, lengths, categories)
     else:
         u = maximum(units(state, [*lengths, categories], "float64"), 2.0**-54)
         order = argsort(-log1p(-u) / weights, axis=-1)
     message = "more different categories are drawn than there are"
-    limit = Assert(message)(count, ge(categories, count))
+    limit = Assert(message)(count, ge(categories, count), ge(count, 0))
     return order[..., :limit]
 
 
@@ -336,15 +351,19 @@ def choice(
     """
     if a is None:
         if p is None:
-            raise ValueError(user_message("choice needs a or p", got="neither"))
+            raise ValueError(refusal("choice needs a or p", got="neither"))
         a = as_tensor_variable(p).shape[-1]
     population = as_tensor_variable(a)
     if population.type.ndim > 1:
-        raise ValueError(user_message("a is a number or a vector", got=str(population.type)))
+        raise ValueError(refusal("a is a number or a vector", got=str(population.type)))
     known = known_number(a)
     if known is not None and known <= 0:
-        raise ValueError(user_message("there is nothing to draw from", got=f"a = {a}"))
-    count = population.shape[0] if population.type.ndim else cast(population, "int64")
+        raise ValueError(refusal("there is nothing to draw from", got=f"a = {a}"))
+    if population.type.ndim:
+        length = known_lengths(population)[0]
+        count = population.shape[0] if length is None else length
+    else:
+        count = cast(population, "int64") if known is None else int(known)
     lengths = result_size(size, ndim)
     chosen = _choices(state, lengths, count, bool(replace), p)
     if population.type.ndim:
@@ -357,6 +376,11 @@ def _choices(state: Any, lengths: list[Any], count: Any, replace: bool, p: Any) 
     if p is None and replace:
         return random_integers(state, lengths, 0, count - 1)
     weights = None if p is None else _weights("p", p)
+    width, known = None if weights is None else _width(weights), known_number(count)
+    if None not in (width, known) and width != known:
+        raise ValueError(
+            refusal("p has one probability per element", got=f"{width} for {known} elements")
+        )
     front: list[Any] = []
     if weights is not None:
         same = Assert("choice: a and p have different numbers of elements")

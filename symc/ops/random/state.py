@@ -81,7 +81,8 @@ class RandomState:
     def seed(self, seed: Any = None, stream: int = 0) -> None:
         """Start again, as a new state of this seed."""
         entropy = np.random.SeedSequence().entropy if seed is None else seed
-        sequence = np.random.SeedSequence(_words(entropy), spawn_key=(stream,))
+        words = _words(entropy)
+        sequence = np.random.SeedSequence(words, spawn_key=(len(words), stream))
         self.words[:] = sequence.generate_state(1, np.uint64)[0], 0
 
     def get_state(self) -> tuple[str, int, int]:
