@@ -33,6 +33,7 @@ __all__ = [
     "GraphError",
     "InconsistencyError",
     "IndexOutOfBoundsError",
+    "IndexShapeError",
     "IntegerDivisionError",
     "LiteralOverflowError",
     "MethodNotDefined",
@@ -86,6 +87,10 @@ class LiteralOverflowError(SymcError, OverflowError):
 
 class IndexOutOfBoundsError(SymcError, IndexError):
     """An index lies outside its axis."""
+
+
+class IndexShapeError(ShapeError, IndexOutOfBoundsError):
+    """The index arrays of one indexing expression can't be broadcast together."""
 
 
 class AdvancedIndexingError(SymcError, TypeError):

@@ -16,6 +16,7 @@ from ..graph.trace import user_line
 _FAMILIES: dict[str, type[Exception]] = {
     "shape": errors.ShapeError,
     "index": errors.IndexOutOfBoundsError,
+    "index_shape": errors.IndexShapeError,
     "assert": errors.AssertFailedError,
     "zero_division": errors.IntegerDivisionError,
     "singular": errors.SingularMatrixError,

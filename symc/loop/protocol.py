@@ -229,6 +229,14 @@ class BranchSpec:
         return (*self.branches[0], *self.branches[1])
 
 
+def broadcast_family(node: Any) -> str:
+    """The error family of operands of `node` that can't be broadcast together.
+
+    An op whose index arrays are broadcast says ``broadcast_family = "index_shape"``.
+    """
+    return str(getattr(getattr(node, "op", None), "broadcast_family", "shape"))
+
+
 def inner_spec(node: Any) -> RepeatSpec | BranchSpec | None:
     """How the inner graph of a node runs, if it has one that runs natively."""
     for name in ("repeat", "branches"):

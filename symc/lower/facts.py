@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..dtypes import is_discrete
-from ..errors import MethodNotDefined, ShapeError, user_message
+from ..errors import IndexShapeError, MethodNotDefined, ShapeError, user_message
 from ..graph.node import Apply, Constant, SharedVariable, Variable
 from ..graph.op import BuiltinOp
 from ..graph.trace import user_line
 from ..loop.evaluate import size_value
+from ..loop.protocol import broadcast_family
 from ..scalar.expr import Context, Expr, leaves, substitute
 from ..scalar.logic import eq, switch
 from ..scalar.op import cast_expr
@@ -465,7 +466,8 @@ class Facts:
 
     def _mismatch(self, m: int, n: int, node: Apply | None) -> ShapeError:
         what = "operands" if node is None else f"operands of {node.op}"
-        return ShapeError(
+        kind = IndexShapeError if broadcast_family(node) == "index_shape" else ShapeError
+        return kind(
             user_message(
                 f"{what} could not be broadcast together: lengths {m} and {n} of one axis",
                 got=None if node is None else [self._described(x) for x in node.inputs],

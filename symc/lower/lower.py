@@ -513,7 +513,9 @@ class _Lowering:
             item.reads |= {outs[o] for o in plan.starts}
         if checked is not None:
             item.after.append(checked)
-        self._late_checks(item, dict.fromkeys(n for v in plan.outputs for n in v.origin))
+        # Checks of elements read as many as the lengths say that there are.
+        first = item if checked is None else checked
+        self._late_checks(first, dict.fromkeys(n for v in plan.outputs for n in v.origin))
 
     def _checks_ahead(
         self, plan: Plan, ids: list[int], outs: list[int], number: int

@@ -11,6 +11,7 @@ from ..errors import ShapeError, user_message
 from ..graph.node import Apply, Variable
 from ..graph.trace import user_line
 from ..graph.walk import ancestors
+from ..loop.protocol import broadcast_family
 from ..scalar.expr import Context, Expr, leaves
 from ..scalar.logic import and_, eq, ge, invert, lt, or_, switch
 from ..scalar.simplify import simplify
@@ -114,7 +115,7 @@ class NodeSizes:
     def _require_broadcast(self, a: Expr, b: Expr) -> None:
         self.check(
             or_(eq(a, b), or_(eq(a, 1), eq(b, 1))),
-            "shape",
+            broadcast_family(self.node),
             f"{escaped(self.node.op)}: operands could not be broadcast together: "
             "lengths {0} and {1} of one axis",
             a,

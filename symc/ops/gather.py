@@ -21,7 +21,7 @@ from ..array.convert import as_tensor_variable
 from ..array.lengths import known_lengths, note_lengths
 from ..array.type import TensorType
 from ..dtypes import is_discrete
-from ..errors import AdvancedIndexingError, user_message
+from ..errors import AdvancedIndexingError, IndexShapeError, user_message
 from ..graph.node import Apply
 from ..graph.op import BuiltinOp, named_op
 from ..graph.special import disconnected_type
@@ -161,6 +161,20 @@ def index_layout(ndim: int, axes: Sequence[int]) -> tuple[tuple[int, ...], int]:
     return kept, sum(d < axes[0] for d in kept) if adjacent else 0
 
 
+def require_fitting_indices(op: Any, indices: Sequence[Any]) -> None:
+    """Raise `IndexShapeError` unless the index arrays of `op` can be broadcast together."""
+    try:
+        np.broadcast_shapes(*(index.shape for index in indices))
+    except ValueError as error:
+        raise IndexShapeError(
+            user_message(
+                f"{op}: the index arrays could not be broadcast together",
+                got=f"shapes {', '.join(str(index.shape) for index in indices)}",
+                expected="equal lengths along every axis, or 1, which is repeated",
+            )
+        ) from error
+
+
 class AdvancedSubtensor(BuiltinOp):
     """Read with integer arrays on the axes `axes`, NumPy's rule.
 
@@ -182,6 +196,7 @@ class AdvancedSubtensor(BuiltinOp):
     """
 
     __props__ = ("axes", "front")
+    broadcast_family = "index_shape"
 
     def __init__(self, axes: Sequence[int], front: bool = False) -> None:
         self.axes = tuple(axes)
@@ -217,6 +232,7 @@ class AdvancedSubtensor(BuiltinOp):
 
     def numpy(self, *arrays: Any) -> Any:
         x, *indices = arrays
+        require_fitting_indices(self, indices)
         key: list[Any] = [slice(None)] * x.ndim
         for d, index in zip(self.axes, indices, strict=True):
             key[d] = index

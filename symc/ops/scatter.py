@@ -27,6 +27,7 @@ from .gather import (
     AdvancedSubtensor1,
     as_index_array,
     index_layout,
+    require_fitting_indices,
     set_scatter_hook,
 )
 from .reduce import zero_gradient
@@ -255,6 +256,7 @@ class AdvancedIncSubtensor(_Writing):
     """
 
     __props__ = ("axes", "front", "set_instead_of_inc")
+    broadcast_family = "index_shape"
 
     def __init__(
         self, axes: Sequence[int], front: bool = False, set_instead_of_inc: bool = False
@@ -285,6 +287,7 @@ class AdvancedIncSubtensor(_Writing):
 
     def numpy(self, *arrays: Any) -> Any:
         x, y, *indices = arrays
+        require_fitting_indices(self, indices)
         key: list[Any] = [slice(None)] * x.ndim
         for d, index in zip(self.axes, indices, strict=True):
             key[d] = index

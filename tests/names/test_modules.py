@@ -279,3 +279,25 @@ def test_functions_hide_modules_of_their_names() -> None:
     for name in ("sort", "var", "xlogx"):
         importlib.import_module(f"symc.tensor.{name}")
         assert callable(getattr(T, name)), name
+
+
+# ---- index arrays that do not fit
+
+
+@pytest.mark.parametrize("linker", ["c", "py"])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("build", ["read", "set", "inc"])
+def test_index_arrays_of_unequal_lengths(linker: str, late: bool, build: str) -> None:
+    """One class on both paths, which is an IndexError as NumPy's and a ValueError as before."""
+    x, i, j = T.matrix("x"), T.lvector("i"), T.lvector("j")
+    first = i[: j.sum()] if late else i  # a length that is known in the middle of the call
+    part = x[first, j]
+    write = {"set": T.set_subtensor, "inc": T.inc_subtensor}
+    out = part if build == "read" else write[build](part, 1.0)
+    f = symc.function([x, i, j], out, mode=symc.Mode(linker, "fast_run"))
+    f(np.ones((4, 4)), [0, 1, 2], [1, 2, 0])
+    with pytest.raises(symc.errors.IndexShapeError, match="test_modules.py") as caught:
+        f(np.ones((4, 4)), [0, 1, 2], [1, 2])
+    assert isinstance(caught.value, IndexError)
+    assert isinstance(caught.value, ValueError)
+    assert "broadcast" in str(caught.value)
