@@ -13,7 +13,7 @@ from typing import Any
 from ..config import config
 from ..errors import user_message
 from ..graph.node import Apply, Variable, set_eval_hook
-from ..graph.op import set_compile_hook
+from ..graph.op import set_compile_hook, set_shape_hook
 from ..lazy import LazyModule
 from .callable import Function
 from .inputs import as_input
@@ -22,6 +22,7 @@ from .mode import Mode, get_mode
 
 _foreign = LazyModule("symc.compile.foreign")
 _profiling = LazyModule("symc.compile.profiling")
+_shapes = LazyModule("symc.compile.shapes")
 
 __all__ = ["Function", "explain", "function", "function_dump"]
 
@@ -202,5 +203,12 @@ def _compiled_node(node: Apply) -> Any:
     return _foreign.compiled_node(node)
 
 
+def _shapes_of_node(node: Apply, in_shapes: Sequence[Any]) -> list[Any]:
+    """What ``infer_shape`` of a built-in op calls."""
+    found: list[Any] = _shapes.infer_shape(node, in_shapes)
+    return found
+
+
 set_eval_hook(_function_of)
 set_compile_hook(_compiled_node)
+set_shape_hook(_shapes_of_node)

@@ -52,6 +52,7 @@ __all__ = [
     "run_graph",
     "run_perform",
     "set_compile_hook",
+    "set_shape_hook",
 ]
 
 O = TypeVar("O", bound="Op")  # noqa: E741
@@ -295,6 +296,17 @@ class BuiltinOp(Op):
         """Return the sizes of each output."""
         raise MethodNotDefined(f"{type(self).__name__} does not define shape")
 
+    def infer_shape(self, node: Apply, in_shapes: Sequence[Any]) -> list[Any]:
+        """Return the lengths of each output as variables, in Theano's form.
+
+        Parameters
+        ----------
+        node : Apply
+        in_shapes : sequence
+            Per operand a tuple of lengths, integers or variables; None without a shape.
+        """
+        return _infer_shape(node, in_shapes)
+
     def perform(
         self, node: Apply, inputs: list[Any], output_storage: list[list[Any]], params: Any = None
     ) -> None:
@@ -321,6 +333,19 @@ def _not_compiled(node: Apply) -> Callable[[list[Any]], list[Any]] | None:
 
 
 _compile_node: Callable[[Apply], Callable[[list[Any]], list[Any]] | None] = _not_compiled
+
+
+def _no_shapes(node: Apply, in_shapes: Sequence[Any]) -> list[Any]:
+    raise MethodNotDefined("infer_shape needs the compiler: import symc, not only symc.graph")
+
+
+_infer_shape: Callable[[Apply, Sequence[Any]], list[Any]] = _no_shapes
+
+
+def set_shape_hook(infer_shape: Callable[[Apply, Sequence[Any]], list[Any]]) -> None:
+    """Register what answers `BuiltinOp.infer_shape`."""
+    global _infer_shape
+    _infer_shape = infer_shape
 
 
 def set_compile_hook(

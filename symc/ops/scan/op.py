@@ -29,6 +29,7 @@ from ...graph.trace import user_line
 from ...graph.walk import toposort
 from ...loop.protocol import Feed, Recurrence, RepeatSpec
 from ...scalar.logic import ge
+from .accessors import ScanAccessors
 from .gradient import connections, gradients
 
 __all__ = ["Scan", "ScanInfo"]
@@ -88,7 +89,7 @@ class ScanInfo:
         return sum(map(len, self.taps))
 
 
-class Scan(BuiltinOp):
+class Scan(ScanAccessors, BuiltinOp):
     """A loop.
 
     The operands are the number of steps, the sequences, the first rows of the recurrences, the
