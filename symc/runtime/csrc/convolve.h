@@ -97,15 +97,19 @@ static inline void sy_count(sy_conv *g) {
 
 /* The runs of columns [first, last); returns how many. */
 static inline int64_t sy_runs(const sy_conv *g, int64_t first, int64_t last, sy_run *runs) {
-  int64_t count = 0;
+  int64_t count = 0, w = first % g->out[2], h = first / g->out[2] % g->out[1];
+  int64_t d = first / g->out[2] / g->out[1];
   for (int64_t p = first; p < last;) {
-    const int64_t row = p / g->out[2], w = p % g->out[2];
-    const int64_t h = row % g->out[1], d = row / g->out[1];
     const int64_t room = g->out[2] - w, rest = last - p;
     const int64_t line = d * g->stride[0] * g->canvas[1] + h * g->stride[1];
     runs[count++] = (sy_run){line * g->canvas[2] + w * g->stride[2], p - first,
                              room < rest ? room : rest};
     p += room;
+    w = 0;
+    if (++h == g->out[1]) {
+      h = 0;
+      d++;
+    }
   }
   return count;
 }
@@ -116,6 +120,14 @@ static inline int64_t sy_tap(const sy_conv *g, int64_t tap) {
   const int64_t h = row % g->filter[1], d = row / g->filter[1];
   return ((d * g->dilation[0] * g->canvas[1]) + h * g->dilation[1]) * g->canvas[2] +
          w * g->dilation[2];
+}
+
+/* Where every term meets the canvas. */
+static inline void sy_terms(const sy_conv *g, int64_t *places) {
+  for (int64_t tap = 0; tap < g->taps; tap++) {
+    const int64_t place = sy_tap(g, tap);
+    for (int64_t c = 0; c < g->channels; c++) places[c * g->taps + tap] = c * g->area + place;
+  }
 }
 
 /* How many parts each of `items` pieces of work is cut into, and threads for all of them. */

@@ -143,7 +143,8 @@ typedef struct {
   const SY_T *source;
   SY_T *to;
   SY_T *weights;     /* by groups, blocks of rows, terms, rows of the block */
-  int64_t *rows;     /* where the terms lie on the canvas, or in the columns put together */
+  int64_t *terms;    /* where the terms meet the canvas */
+  int64_t *rows;     /* the same, or where they are in the columns put together */
   int64_t blocks;    /* of rows of results */
   int64_t parts;     /* of the columns of an image */
   int64_t columns;   /* in all, of an image */
@@ -151,14 +152,17 @@ typedef struct {
   int dense;         /* results of a channel lie together */
 } SY_R(sy_job_);
 
-/* Whether reading across the ends of rows is better than putting columns together. */
+/* Whether reading across the ends of rows is better than putting columns together. Estimates in
+ * cycles: two products of vectors in each; some for every run that is copied, before or after. */
 static int SY_R(sy_across_)(const sy_conv *g, int64_t columns) {
   for (int d = 0; d < SY_AXES; d++)
     if (g->stride[d] != 1 && g->out[d] > 1) return 0;
-  const double waste = (double)(columns - g->places) * 0.5 * (double)g->filters;
-  const double copies = 1.5 * (double)g->places;
-  return waste * (double)g->terms + 2.0 * (double)g->filters * (double)g->places <=
-         copies * (double)g->terms;
+  const double terms = (double)g->terms, filters = (double)g->filters;
+  const double runs = (double)(g->out[0] * g->out[1]);
+  const double vectors = (double)((g->out[2] + SY_V - 1) / SY_V);
+  const double waste = (double)(columns - g->places) / (2.0 * SY_V);
+  return filters * terms * waste + filters * runs * (6.0 + 2.0 * vectors) <=
+         terms * runs * (4.0 + 1.5 * vectors);
 }
 
 /* Results of some rows and columns, from a tile that is not stored in its place. */
@@ -248,10 +252,8 @@ static void SY_R(sy_image_)(void *context, int64_t first, int64_t last, int thre
     for (int64_t j = start; j < end; j += job->chunk) {
       const int64_t count = end - j < job->chunk ? end - j : job->chunk;
       const int64_t found = sy_runs(g, j, j + count, runs);
-      for (int64_t k = 0; k < g->terms; k++) {
-        const SY_T *const at = canvas + k / g->taps * g->area + sy_tap(g, k % g->taps);
-        SY_R(sy_gather_)(g, at, runs, found, built + k * ld);
-      }
+      for (int64_t k = 0; k < g->terms; k++)
+        SY_R(sy_gather_)(g, canvas + job->terms[k], runs, found, built + k * ld);
       SY_R(sy_rows_of_)(job, weights, built, to, j, count);
     }
   }
@@ -296,13 +298,15 @@ static int SY_R(sy_correlate_)(sy_call *call, const sy_conv *g, const SY_T *sour
   }
   const int64_t size = (int64_t)sizeof(SY_T) * g->groups * g->filters * g->terms;
   char *const memory =
-      call->api->alloc(call, sy_up(size, SY_ALIGN) + (g->terms + 1) * (int64_t)sizeof(int64_t));
+      call->api->alloc(call, sy_up(size, SY_ALIGN) + 2 * (g->terms + 1) * (int64_t)sizeof(int64_t));
   if (!memory) return call->api->fail(call, SY_E_MEMORY, 0, NULL, 0);
   job.weights = (SY_T *)memory;
-  job.rows = (int64_t *)(memory + sy_up(size, SY_ALIGN));
+  job.terms = (int64_t *)(memory + sy_up(size, SY_ALIGN));
+  sy_terms(g, job.terms);
+  job.rows = job.chunk ? job.terms + g->terms : job.terms;
   const int64_t ld = sy_up(job.chunk, SY_V) + unit;
-  for (int64_t k = 0; k < g->terms; k++)
-    job.rows[k] = job.chunk ? k * ld : k / g->taps * g->area + sy_tap(g, k % g->taps);
+  if (job.chunk)
+    for (int64_t k = 0; k < g->terms; k++) job.rows[k] = k * ld;
   SY_R(sy_pack_)(&job, w, s, row, channel, group, backwards);
   const double work = (double)images * (double)g->filters * (double)g->terms * (double)g->places;
   int threads;
@@ -364,6 +368,7 @@ typedef struct {
   sy_call *call;
   const sy_conv *g;
   const SY_T *source, *results;
+  int64_t *terms;  /* where the terms meet the canvas */
   SY_T *sums;      /* by slices, groups, terms, filters (filled up to whole vectors) */
   int64_t slices;  /* of the batch */
   int64_t parts;   /* of the terms */
@@ -374,13 +379,23 @@ typedef struct {
 /* What arrived at places [first, last) of an image, filters side by side. */
 static SY_ROUTINE void SY_R(sy_turn_)(const sy_conv *g, const SY_T *y, int64_t first, int64_t last,
                                       int64_t ld, SY_T *to) {
-  for (int64_t p = first; p < last; p++) {
-    const int64_t row = p / g->out[2], h = row % g->out[1];
-    const SY_T *const x =
-        y + row / g->out[1] * g->to[2] + h * g->to[3] + p % g->out[2] * g->to[4];
-    for (int64_t m = 0; m < g->filters; m++) to[m] = x[m * g->to[1]];
-    for (int64_t m = g->filters; m < ld; m++) to[m] = 0;
-    to += ld;
+  int64_t w = first % g->out[2], h = first / g->out[2] % g->out[1];
+  int64_t d = first / g->out[2] / g->out[1];
+  for (int64_t p = first; p < last;) {
+    const int64_t room = g->out[2] - w, run = room < last - p ? room : last - p;
+    const SY_T *const x = y + d * g->to[2] + h * g->to[3] + w * g->to[4];
+    for (int64_t m = 0; m < g->filters; m++)
+      for (int64_t i = 0; i < run; i++) to[i * ld + m] = x[m * g->to[1] + i * g->to[4]];
+    if (g->filters < ld)
+      for (int64_t i = 0; i < run; i++)
+        for (int64_t m = g->filters; m < ld; m++) to[i * ld + m] = 0;
+    to += run * ld;
+    p += run;
+    w = 0;
+    if (++h == g->out[1]) {
+      h = 0;
+      d++;
+    }
   }
 }
 
@@ -392,13 +407,12 @@ static SY_ROUTINE void SY_R(sy_add_terms_)(const SY_R(sy_sum_job_) *job, const S
   const sy_conv *const g = job->g;
   const int64_t wide = sy_up(count, SY_V) + SY_V, vectors = job->ld / SY_V;
   const int64_t tiles = (vectors + SY_TILE_VECTORS - 1) / SY_TILE_VECTORS;
-  for (int64_t k = first; k < last; k += SY_TILE_ROWS) {
-    const int64_t rows = last - k < SY_TILE_ROWS ? last - k : SY_TILE_ROWS;
-    for (int64_t r = 0; r < rows; r++) {
-      const int64_t term = k + r;
-      const SY_T *const at = canvas + term / g->taps * g->area + sy_tap(g, term % g->taps);
-      SY_R(sy_gather_)(g, at, runs, found, built + r * wide);
-    }
+  const int64_t blocks = (last - first + SY_TILE_ROWS - 1) / SY_TILE_ROWS;
+  for (int64_t block = 0; block < blocks; block++) {
+    const int64_t k = first + sy_part(last - first, blocks, block);
+    const int64_t rows = first + sy_part(last - first, blocks, block + 1) - k;
+    for (int64_t r = 0; r < rows; r++)
+      SY_R(sy_gather_)(g, canvas + job->terms[k + r], runs, found, built + r * wide);
     for (int64_t i = 0; i < tiles; i++) {
       const int64_t v = sy_part(vectors, tiles, i);
       const SY_R(sy_block_) t = {built, turned + v * SY_V, NULL, sums + k * job->ld + v * SY_V,
@@ -494,8 +508,12 @@ static int SY_R(sy_convolve_weights_)(sy_call *call, const sy_geometry *geometry
   const int64_t fit = SY_CHUNK_BYTES / (job.ld * (int64_t)sizeof(SY_T));
   job.chunk = fit > 1024 ? 1024 : fit < 64 ? 64 : fit;
   if (job.chunk > g.places) job.chunk = g.places;
-  job.sums = (SY_T *)call->api->alloc(call, job.slices * bytes);
-  if (!job.sums) return call->api->fail(call, SY_E_MEMORY, 0, NULL, 0);
+  const int64_t sums_bytes = sy_up(job.slices * bytes, SY_ALIGN);
+  char *const memory = call->api->alloc(call, sums_bytes + g.terms * (int64_t)sizeof(int64_t));
+  if (!memory) return call->api->fail(call, SY_E_MEMORY, 0, NULL, 0);
+  job.sums = (SY_T *)memory;
+  job.terms = (int64_t *)(memory + sums_bytes);
+  sy_terms(&g, job.terms);
   const double work = (double)g.batch * (double)g.groups * (double)g.terms * (double)g.places *
                       (double)g.filters;
   int threads;
