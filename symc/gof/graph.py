@@ -8,6 +8,7 @@ from typing import Any
 
 from ..graph.graph import clone, clone_get_equiv, equal_computations, is_same_graph
 from ..graph.node import Apply, Constant, Node, Variable
+from ..graph.observers import nodes_constructed
 from ..graph.walk import (
     ancestors,
     general_toposort,
@@ -43,6 +44,7 @@ __all__ = [
     "is_in_ancestors",
     "is_same_graph",
     "list_of_nodes",
+    "nodes_constructed",
     "op_as_string",
     "ops",
     "orphans",

@@ -23,6 +23,7 @@ import numpy as np
 
 from symc.config import config
 from symc.errors import GraphError, user_message
+from symc.graph.observers import ConstructionObservers
 from symc.graph.pickling import Node
 from symc.graph.trace import user_line
 from symc.graph.type import Type
@@ -68,7 +69,7 @@ class scratchpad:  # noqa: N801 - Theano's name
 # ---------------------------------------------------------------------------------------------
 
 
-class Variable(Node):
+class Variable(Node, ConstructionObservers):
     """A value in a graph.
 
     Parameters
@@ -111,6 +112,8 @@ class Variable(Node):
         self.name = name
         self.tag: Any = scratchpad()
         self.auto_name = f"auto_{_next_auto_name()}"
+        if self.construction_observers:
+            self.notify_construction_observers(self)
 
     def clone(self: V) -> V:
         """Return a variable without owner that has this one's class, type, name and attributes.
@@ -129,6 +132,8 @@ class Variable(Node):
         attributes["index"] = None
         attributes["tag"] = copy.copy(self.tag)
         attributes["auto_name"] = f"auto_{_next_auto_name()}"
+        if self.construction_observers:
+            self.notify_construction_observers(new)
         return new
 
     def facts_key(self) -> tuple[Any, ...]:

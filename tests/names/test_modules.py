@@ -301,3 +301,33 @@ def test_index_arrays_of_unequal_lengths(linker: str, late: bool, build: str) ->
     assert isinstance(caught.value, IndexError)
     assert isinstance(caught.value, ValueError)
     assert "broadcast" in str(caught.value)
+
+
+# ---- variables as they are made
+
+
+def test_observers_of_new_variables() -> None:
+    from_gof = importlib.import_module("symc.gof.graph")
+    seen: list[object] = []
+    x = T.vector("x")
+    type(x).append_construction_observer(seen.append)
+    try:
+        y = x + 1
+        copied = y.clone()
+    finally:
+        type(x).remove_construction_observer(seen.append)
+    z = T.exp(y)
+    assert any(v is y for v in seen)
+    assert any(v is copied for v in seen)
+    assert not any(v is z for v in seen)
+    with from_gof.nodes_constructed() as outer:
+        a = z + 2
+        with from_gof.nodes_constructed() as inner:
+            b = a * 3
+    assert any(v is a for v in outer)
+    assert any(v is b for v in outer)
+    assert any(v is b for v in inner)
+    assert not any(v is a for v in inner)
+    assert not type(x).construction_observers
+    with pytest.raises(ValueError, match="list"):
+        type(x).remove_construction_observer(print)
