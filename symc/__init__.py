@@ -54,6 +54,16 @@ __getattr__ = late_names(
         "disable_log_handler": "symc.misc.logs:disable_log_handler",
         "sparse_grad": "symc.ops.canonical:sparse_grad",
         "theano_logger": "symc.misc.logs:theano_logger",
+        "Container": "symc.compile.storage:Storage",
+        "FunctionMaker": "symc.compile.maker:FunctionMaker",
+        "InconsistencyError": "symc.errors:InconsistencyError",
+        "OpenMPOp": "symc.graph.cop:OpenMPOp",
+        "Param": "symc.compile.param:Param",
+        "ProfileStats": "symc.compile.profiling:ProfileStats",
+        "object2": "symc.gof.utils:object2",
+        "predefined_linkers": "symc.compile.mode:predefined_linkers",
+        "predefined_optimizers": "symc.compile.mode:predefined_optimizers",
+        **{name: f"symc.gof.{name}" for name in ("opt", "toolbox", "utils")},
         **{
             name: f"symc.{name}"
             for name in (
@@ -62,4 +72,9 @@ __getattr__ = late_names(
             )
         },
     },
+    dict.fromkeys(
+        ("CLinker", "DualLinker", "Linker", "LocalLinker", "OpWiseCLinker", "PerformLinker"),
+        "a function is one native program and no linker runs thunks; use Mode('native') or "
+        "Mode('numpy'), and MonitorMode or DebugMode to look at every node",
+    ),
 )

@@ -146,7 +146,8 @@ def _performed(node: Apply, values: list[Any]) -> list[Any]:
         return [] if compiled is None else compiled(values)
     cells: list[list[Any]] = [[None] for _ in node.outputs]
     params = [] if node.op.params_type is None else [node.run_params()]
-    node.op.perform(node, values, cells, *params)
+    perform = getattr(node.op, "debug_perform", node.op.perform)
+    perform(node, values, cells, *params)
     return [cell[0] for cell in cells]
 
 

@@ -279,6 +279,9 @@ __getattr__ = late_names(
     {
         "AddFeatureOptimizer": "symc.gof.opt:AddFeatureOptimizer",
         "PrintCurrentFunctionGraph": "symc.gof.opt:PrintCurrentFunctionGraph",
+        "DebugMode": "symc.compile.debugmode:DebugMode",
+        "MonitorMode": "symc.compile.monitormode:MonitorMode",
+        "NanGuardMode": "symc.compile.nanguardmode:NanGuardMode",
         "optdb": "symc.gof.optdb:optdb",
     },
 )
@@ -286,4 +289,9 @@ __getattr__ = late_names(
 
 def get_default_mode() -> Mode:
     """The mode that ``function`` uses when none is given."""
+    return get_mode(None)
+
+
+def instantiated_default_mode() -> Mode:
+    """As `get_default_mode`; modes are values, so there is nothing to be kept."""
     return get_mode(None)

@@ -13,6 +13,7 @@ _MODULES = {
         *("Apply", "Constant", "Variable", "ancestors", "as_string", "clone", "clone_get_equiv"),
         *("equal_computations", "general_toposort", "inputs", "io_connection_pattern"),
         *("io_toposort", "is_in_ancestors", "is_same_graph", "list_of_nodes", "op_as_string"),
+        "nodes_constructed",
         *("ops", "orphans", "stack_search", "variables", "variables_and_orphans", "view_roots"),
     ),
     "local": (
@@ -123,7 +124,6 @@ ABSENT: dict[str, str] = {
     "LocalMetaOptimizer": "schedules are chosen by a cost model; write a rule for each alternative",
     "GraphToGPULocalOptGroup": "graphs are not rewritten for a device; see symc_cuda",
     "CheckStackTraceFeature": "use check_stack_trace(f)",
-    "nodes_constructed": "override Op.__call__ or look at `inputs` and `ancestors` afterwards",
 }
 """Names of Theano's that have no counterpart, and what to use."""
 

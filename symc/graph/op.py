@@ -41,6 +41,7 @@ from symc.errors import MethodNotDefined, SymcError, user_message
 from symc.graph.node import Apply, Constant, Variable
 from symc.graph.props import WithProps
 from symc.graph.testvalue import compute_test_values
+from symc.graph.thunk import MakesThunks, has_own_thunk, run_thunk
 from symc.graph.trace import creation_trace, user_line
 from symc.graph.usercode import UserCode, has_c_code
 
@@ -58,7 +59,7 @@ __all__ = [
 O = TypeVar("O", bound="Op")  # noqa: E741
 
 
-class Op(UserCode, WithProps):
+class Op(UserCode, MakesThunks, WithProps):
     """An operation; calling it with variables applies it.
 
     Attributes
@@ -405,6 +406,8 @@ def run_perform(node: Apply, inputs: Sequence[Any], allow_destroy: bool = False)
     try:
         if compiled is not None:
             cells = [[value] for value in compiled(values)]
+        elif has_own_thunk(op):
+            cells = run_thunk(node, values)
         elif op.params_type is None:
             op.perform(node, values, cells)
         else:
