@@ -134,8 +134,8 @@ VECTOR: dict[str, Vector] = {
     ),
     "sinh": Vector(mp.sinh, SYMMETRIC, 2, 2, np.sinh),
     "cosh": Vector(mp.cosh, SYMMETRIC, 1.5, 1.5, np.cosh),
-    "tanh": Vector(mp.tanh, SYMMETRIC, 1, 1, np.tanh),
-    "sigmoid": Vector(lambda x: 1 / (1 + mp.exp(-x)), SYMMETRIC, 1, 1, _sigmoid),
+    "tanh": Vector(mp.tanh, SYMMETRIC, 1, 1.1, np.tanh),
+    "sigmoid": Vector(lambda x: 1 / (1 + mp.exp(-x)), SYMMETRIC, 1.6, 1.6, _sigmoid),
     "softplus": Vector(
         lambda x: mp.log1p(mp.exp(-abs(x))) + max(x, 0),
         SYMMETRIC,

@@ -114,6 +114,23 @@ SY_FN SY_REAL SY_NAME(cosh)(SY_REAL x) {
   return half + (SY_REAL)0.25 / half;
 }
 
+#if SY_DIGITS == 23
+SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
+  /* A polynomial for small |x|, else 1 - 2/(e^(2|x|) + 1), which rounds to 1 beyond the limit. */
+  SY_REAL a = SY_LIBM(fabs)(x);
+  SY_REAL twice = a + a;
+  SY_REAL shifted = SY_LIBM(fma)(twice, SY_LOG2E, SY_ROUND + SY_BIAS);
+  SY_REAL k = shifted - (SY_ROUND + SY_BIAS);
+  SY_REAL r = SY_LIBM(fma)(k, -SY_LN2_LOW, SY_LIBM(fma)(k, -SY_LN2, twice));
+  SY_REAL e = SY_LIBM(fma)(SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, (SY_REAL)1), r, (SY_REAL)1);
+  SY_REAL power = SY_NAME(from_bits)(SY_NAME(bits)(shifted) << SY_DIGITS); /* 2^k */
+  SY_REAL rest = 2 / SY_LIBM(fma)(e, power, (SY_REAL)1);
+  SY_REAL large = 1 - (a > SY_TANH_MAX ? (SY_REAL)0 : rest);
+  SY_REAL z = a * a;
+  SY_REAL small = SY_LIBM(fma)(a * z, SY_NAME(tanh_tail)(z), a);
+  return SY_LIBM(copysign)(a < SY_TANH_SMALL ? small : large, x);
+}
+#else
 SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
   /* h/(1 + h) with h = (e^(2|x|) - 1)/2; beyond the limit the result is 1, whatever the formula
    * gives. Recurrences wait for the result, so the longest chain of operations is kept short: the
@@ -144,22 +161,21 @@ SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
   return a < SY_TINY ? x : SY_LIBM(copysign)(q, x);
 }
 
+#endif
+
 SY_FN SY_REAL SY_NAME(sigmoid)(SY_REAL x) {
-  /* With E = e^-|x| as high + low: 1/(1 + E) for x >= 0, E/(1 + E) for x < 0. */
-  int settled = (x > 64) | (x < SY_EXP_MIN); /* 1 or 0 */
-  SY_REAL exponent = settled ? (SY_REAL)-64 : -SY_LIBM(fabs)(x);
-  SY_NAME(exp_argument) e = SY_NAME(exp_reduce)(exponent, 0);
-  SY_REAL tail = SY_LIBM(fma)(e.r * e.r, SY_NAME(exp_tail)(e.r), e.c);
-  SY_REAL v = 1 + (e.r + tail);
-  SY_REAL high = SY_NAME(scale)(v, e.k);
-  SY_REAL low = SY_NAME(scale)(((1 - v) + e.r) + tail, e.k);
-  SY_REAL d = 1 + high;
-  SY_REAL d_low = (high - (d - 1)) + low;
+  /* With E = e^-|x|: 1/(1 + E) for x >= 0, E/(1 + E) for x < 0. The rounding of 1 + E is undone. */
+  SY_REAL a = SY_LIBM(fabs)(x);
+  SY_REAL k = SY_LIBM(fma)(a, -SY_LOG2E, SY_ROUND) - SY_ROUND;
+  SY_REAL r = SY_LIBM(fma)(k, -SY_LN2_LOW, SY_LIBM(fma)(k, -SY_LN2, -a));
+  SY_REAL v = SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, (SY_REAL)1);
+  SY_REAL e = SY_NAME(scale)(SY_LIBM(fma)(v, r, (SY_REAL)1), k);
+  e = a > -SY_EXP_MIN ? (SY_REAL)0 : e;
+  SY_REAL d = 1 + e;
+  SY_REAL d_low = e - (d - 1);
   SY_REAL inverse = 1 / d;
-  SY_REAL top = x < 0 ? high : (SY_REAL)1;
-  SY_REAL top_low = x < 0 ? low : (SY_REAL)0;
+  SY_REAL top = x < 0 ? e : (SY_REAL)1;
   SY_REAL q = top * inverse;
-  SY_REAL remainder = SY_LIBM(fma)(-q, d, top) + SY_LIBM(fma)(-q, d_low, top_low);
-  q = SY_LIBM(fma)(remainder, inverse, q);
-  return x < SY_EXP_MIN ? (SY_REAL)0 : q;
+  SY_REAL remainder = SY_LIBM(fma)(-q, d_low, SY_LIBM(fma)(-q, d, top));
+  return SY_LIBM(fma)(remainder, inverse, q);
 }

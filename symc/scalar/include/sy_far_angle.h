@@ -45,43 +45,48 @@ static __attribute__((used)) float sy_far_trig32(float x, float near, float whic
   return fabsf(x) > SY_NEAR_ANGLEF ? sy_libm_trigf(x, which) : near;
 }
 
-/* The same for each of n lanes, in place. */
-static __attribute__((noinline, cold)) void sy_far_lanes64(int n, const double *x, double *near,
-                                                           double which) {
-  for (int i = 0; i < n; i++) near[i] = sy_far_trig64(x[i], near[i], which);
-}
-
-static __attribute__((noinline, cold)) void sy_far_lanes32(int n, const float *x, float *near,
-                                                           float which) {
-  for (int i = 0; i < n; i++) near[i] = sy_far_trig32(x[i], near[i], which);
-}
-
-/* The variant of sy_far_trig<bits> for n lanes in registers of class `isa`. */
-#define SY_FAR_VARIANT(isa, n, bits, real, integer, limit)                                \
+/* The variant of sy_far_trig<bits> for n lanes in registers of class `isa`; any_above(x, limit) says
+ * whether a lane of x is greater. The rare case is a function that is jumped to: the frequent one
+ * needs no stack. */
+#define SY_FAR_VARIANT(isa, n, bits, real, integer, any_above, limit)                     \
   typedef real sy_real_##isa##n##_t __attribute__((vector_size(n * sizeof(real))));       \
   typedef integer sy_mask_##isa##n##_t __attribute__((vector_size(n * sizeof(real))));    \
+  static __attribute__((noinline, cold)) sy_real_##isa##n##_t sy_far_lanes_##isa##n(      \
+      sy_real_##isa##n##_t x, sy_real_##isa##n##_t near, sy_real_##isa##n##_t which) {    \
+    for (int i = 0; i < n; i++) near[i] = sy_far_trig##bits(x[i], near[i], which[0]);     \
+    return near;                                                                          \
+  }                                                                                       \
   static __attribute__((used)) sy_real_##isa##n##_t _ZGV##isa##N##n##vvv_sy_far_trig##bits( \
       sy_real_##isa##n##_t x, sy_real_##isa##n##_t near, sy_real_##isa##n##_t which) {    \
-    sy_mask_##isa##n##_t far = (x > limit) | (x < -limit);                                \
-    integer any = 0;                                                                      \
-    for (int i = 0; i < n; i++) any |= far[i];                                            \
-    if (__builtin_expect(any != 0, 0))                                                    \
-      sy_far_lanes##bits(n, (const real *)&x, (real *)&near, which[0]);                   \
+    const integer magnitude = (integer)(((uint##bits##_t)-1) >> 1);                       \
+    const sy_real_##isa##n##_t size =                                                     \
+        (sy_real_##isa##n##_t)((sy_mask_##isa##n##_t)x & magnitude);                      \
+    if (__builtin_expect(any_above(size, limit - (sy_real_##isa##n##_t){0}) != 0, 0))     \
+      return sy_far_lanes_##isa##n(x, near, which);                                       \
     return near;                                                                          \
   }
 
-SY_FAR_VARIANT(b, 2, 64, double, int64_t, SY_NEAR_ANGLE)
-SY_FAR_VARIANT(b, 4, 32, float, int32_t, SY_NEAR_ANGLEF)
+#define SY_ABOVE_B64(x, limit) __builtin_ia32_movmskpd((sy_real_b2_t)(x > limit))
+#define SY_ABOVE_B32(x, limit) __builtin_ia32_movmskps((sy_real_b4_t)(x > limit))
+SY_FAR_VARIANT(b, 2, 64, double, int64_t, SY_ABOVE_B64, SY_NEAR_ANGLE)
+SY_FAR_VARIANT(b, 4, 32, float, int32_t, SY_ABOVE_B32, SY_NEAR_ANGLEF)
 #if defined(__AVX2__)
-SY_FAR_VARIANT(d, 4, 64, double, int64_t, SY_NEAR_ANGLE)
-SY_FAR_VARIANT(d, 8, 32, float, int32_t, SY_NEAR_ANGLEF)
+#define SY_ABOVE_D64(x, limit) __builtin_ia32_movmskpd256((sy_real_d4_t)(x > limit))
+#define SY_ABOVE_D32(x, limit) __builtin_ia32_movmskps256((sy_real_d8_t)(x > limit))
+SY_FAR_VARIANT(d, 4, 64, double, int64_t, SY_ABOVE_D64, SY_NEAR_ANGLE)
+SY_FAR_VARIANT(d, 8, 32, float, int32_t, SY_ABOVE_D32, SY_NEAR_ANGLEF)
 #elif defined(__AVX__)
-SY_FAR_VARIANT(c, 4, 64, double, int64_t, SY_NEAR_ANGLE)
-SY_FAR_VARIANT(c, 8, 32, float, int32_t, SY_NEAR_ANGLEF)
+#define SY_ABOVE_C64(x, limit) __builtin_ia32_movmskpd256((sy_real_c4_t)(x > limit))
+#define SY_ABOVE_C32(x, limit) __builtin_ia32_movmskps256((sy_real_c8_t)(x > limit))
+SY_FAR_VARIANT(c, 4, 64, double, int64_t, SY_ABOVE_C64, SY_NEAR_ANGLE)
+SY_FAR_VARIANT(c, 8, 32, float, int32_t, SY_ABOVE_C32, SY_NEAR_ANGLEF)
 #endif
 #if defined(__AVX512F__)
-SY_FAR_VARIANT(e, 8, 64, double, int64_t, SY_NEAR_ANGLE)
-SY_FAR_VARIANT(e, 16, 32, float, int32_t, SY_NEAR_ANGLEF)
+/* 30: greater, false for NaN, no exception; 4: the present rounding mode */
+#define SY_ABOVE_E64(x, limit) __builtin_ia32_cmppd512_mask(x, limit, 30, -1, 4)
+#define SY_ABOVE_E32(x, limit) __builtin_ia32_cmpps512_mask(x, limit, 30, -1, 4)
+SY_FAR_VARIANT(e, 8, 64, double, int64_t, SY_ABOVE_E64, SY_NEAR_ANGLE)
+SY_FAR_VARIANT(e, 16, 32, float, int32_t, SY_ABOVE_E32, SY_NEAR_ANGLEF)
 #endif
 #undef SY_FAR_VARIANT
 

@@ -47,12 +47,14 @@ SY_FN float sy_exp_tailf(float r) {
   return fmaf(p, r, 0.5f);
 }
 
-SY_FN float sy_exp_cubic_tailf(float r, float square) {
-  float even = 0x1.38f53ap-12f, odd = 0x1.6ce2fp-10f;
-  even = fmaf(even, square, 0x1.107f5p-7f);
-  odd = fmaf(odd, square, 0x1.555536p-5f);
-  even = fmaf(even, square, 0x1.5555bp-3f);
-  return fmaf(odd, r, even);
+/* (tanh(x)/x - 1)/x^2 with z = x^2, |x| <= SY_TANH_SMALL; tanh to 2^-27. */
+SY_FN float sy_tanh_tailf(float z) {
+  float p = 0x1.95c39cp-10f;
+  p = fmaf(p, z, -0x1.e15522p-8f);
+  p = fmaf(p, z, 0x1.5c55d4p-6f);
+  p = fmaf(p, z, -0x1.b90e9p-5f);
+  p = fmaf(p, z, 0x1.110a6ap-3f);
+  return fmaf(p, z, -0x1.555538p-2f);
 }
 
 /* log(1 + f) - f for sqrt(1/2) <= 1 + f <= sqrt(2); log(1 + f) to 2^-59.

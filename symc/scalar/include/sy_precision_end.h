@@ -8,6 +8,8 @@
 #undef SY_SIGN
 #undef SY_ROUND
 #undef SY_TINY
+#undef SY_TANH_SMALL
+#undef SY_TANH_MAX
 #undef SY_MIN_NORMAL
 #undef SY_EXP_MAX
 #undef SY_EXP_MIN

@@ -47,6 +47,13 @@ SY_FN uint64_t sy_philox64(uint64_t key, uint64_t counter, uint64_t i) {
   return i >> 5 & 1 ? sy_join(b.w2, b.w3) : sy_join(b.w0, b.w1);
 }
 
+/* A number below `count`: the upper half of the product of 128 bits. */
+SY_FN uint64_t sy_below(uint64_t word, uint64_t count) {
+  uint64_t a = word >> 32, b = word & 0xFFFFFFFFu, c = count >> 32, d = count & 0xFFFFFFFFu;
+  uint64_t middle = a * d + (b * d >> 32), rest = b * c + (middle & 0xFFFFFFFFu);
+  return a * c + (middle >> 32) + (rest >> 32);
+}
+
 /* ------------------------------------------------------------- normal draws: Box, Muller 1958 */
 
 /* -2 log(x) for a positive normal x (Cephes' polynomial, without fma). */

@@ -103,22 +103,34 @@ SY_FN void sy_normal64_group(double *out, const uint32_t *words) {
                    sy_join(words[64 + lane], words[96 + lane]), out + lane, out + 32 + lane);
 }
 
-/* out[k] is element first + k, for k below count; groups that are needed in part are made aside. */
-#define SY_RANDOM_FILL(name, type, size)                                                        \
-  SY_FN_SLOW void name##_fill(type *restrict out, int64_t count, uint64_t key, uint64_t counter, \
-                              uint64_t first) {                                                 \
-    _Alignas(64) uint32_t words[128];                                                           \
-    _Alignas(64) type aside[size];                                                              \
-    for (int64_t done = 0; done < count;) {                                                     \
-      uint64_t at = first + (uint64_t)done, skip = at % size;                                   \
-      int64_t here = (int64_t)(size - skip), left = count - done;                               \
-      int whole = skip == 0 && here <= left;                                                    \
-      sy_philox_group(words, key, counter, at / size);                                          \
-      name##_group(whole ? out + done : aside, words);                                          \
-      here = here < left ? here : left;                                                         \
-      if (!whole) memcpy(out + done, aside + skip, (size_t)here * sizeof *out);                 \
-      done += here;                                                                             \
-    }                                                                                           \
+/* out[k] is element first + k, for k below count. A group that is needed in part is made aside and
+ * kept: short runs that follow each other share it. */
+#define SY_RANDOM_FILL(name, type, size)                                                         \
+  SY_FN_SLOW void name##_fill(type *restrict out, int64_t count, uint64_t key, uint64_t counter,  \
+                              uint64_t first) {                                                  \
+    static _Thread_local struct {                                                                \
+      uint64_t key, counter, group;                                                              \
+      int64_t made;                                                                              \
+      type values[size];                                                                         \
+    } kept;                                                                                      \
+    _Alignas(64) uint32_t words[128];                                                            \
+    for (int64_t done = 0; done < count;) {                                                      \
+      uint64_t at = first + (uint64_t)done, skip = at % size, group = at / size;                 \
+      int64_t here = (int64_t)(size - skip), left = count - done;                                \
+      if (skip == 0 && here <= left) {                                                           \
+        sy_philox_group(words, key, counter, group);                                             \
+        name##_group(out + done, words);                                                         \
+      } else {                                                                                   \
+        if (!kept.made || kept.group != group || kept.counter != counter || kept.key != key) {   \
+          sy_philox_group(words, key, counter, group);                                           \
+          name##_group(kept.values, words);                                                      \
+          kept.key = key, kept.counter = counter, kept.group = group, kept.made = 1;             \
+        }                                                                                        \
+        here = here < left ? here : left;                                                        \
+        memcpy(out + done, kept.values + skip, (size_t)here * sizeof *out);                      \
+      }                                                                                          \
+      done += here;                                                                              \
+    }                                                                                            \
   }
 
 SY_RANDOM_FILL(sy_philox32, uint32_t, 128)

@@ -50,8 +50,10 @@ SY_FN double sy_stirling_rest(double k) {
   return (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1);
 }
 
-/* The logarithm of a gamma draw (Marsaglia, Tsang 2000). */
-SY_FN_SLOW double sy_log_gamma_draw(uint64_t key, uint64_t counter, uint64_t i, double shape) {
+/* A gamma draw is a number times exp of another one (Marsaglia, Tsang 2000): returns the first,
+ * of shape 1 at least, and gives the second, 0 unless `shape` is less. */
+SY_FN_SLOW double sy_gamma_parts(uint64_t key, uint64_t counter, uint64_t i, double shape,
+                                 double *power) {
   double d = (shape < 1 ? shape + 1 : shape) - 1.0 / 3, c = 1 / (3 * sqrt(d));
   for (int t = 0; t < SY_ATTEMPTS; t++, counter += 2) {
     uint64_t a, b, chance, boost;
@@ -62,27 +64,29 @@ SY_FN_SLOW double sy_log_gamma_draw(uint64_t key, uint64_t counter, uint64_t i, 
     double v = 1 + c * x;
     if (!(v > 0)) continue;
     v = v * v * v;
-    if (!(sy_plain_log(sy_open_unit(chance)) < 0.5 * x * x + (d - d * v + d * sy_plain_log(v))))
+    double u = sy_open_unit(chance), square = x * x;
+    if (u >= 1 - 0.0331 * (square * square) &&
+        !(sy_plain_log(u) < 0.5 * square + (d - d * v + d * sy_plain_log(v))))
       continue;
-    double drawn = sy_plain_log(d * v);
-    return shape < 1 ? drawn + sy_plain_log(sy_open_unit(boost)) / shape : drawn;
+    *power = shape < 1 ? sy_plain_log(sy_open_unit(boost)) / shape : 0.0;
+    return d * v;
   }
+  *power = 0;
   return NAN;
-}
-
-SY_FN double sy_plain_exp_any(double x) {
-  return x <= 0 ? sy_plain_exp(x) : 1 / sy_plain_exp(-x);
 }
 
 SY_FN_SLOW double sy_gamma_draw(uint64_t key, uint64_t counter, uint64_t i, double shape) {
   if (!(shape > 0 && shape < 1e300)) return shape == 0 ? 0.0 : NAN;
-  return sy_plain_exp_any(sy_log_gamma_draw(key, counter, i, shape));
+  double power, drawn = sy_gamma_parts(key, counter, i, shape, &power);
+  return shape < 1 ? drawn * sy_plain_exp(power) : drawn;
 }
 
 SY_FN_SLOW double sy_beta_draw(uint64_t key, uint64_t counter, uint64_t i, double a, double b) {
   if (!(a > 0 && b > 0 && a < 1e300 && b < 1e300)) return NAN;
-  double x = sy_log_gamma_draw(key, counter, i, a);
-  double y = sy_log_gamma_draw(key, counter + SY_SECOND_DRAW, i, b);
+  double more, x = sy_gamma_parts(key, counter, i, a, &more);
+  x = sy_plain_log(x) + more;
+  double y = sy_gamma_parts(key, counter + SY_SECOND_DRAW, i, b, &more);
+  y = sy_plain_log(y) + more;
   double odds = sy_plain_exp(x < y ? x - y : y - x);
   return x < y ? odds / (1 + odds) : 1 / (1 + odds);
 }
