@@ -31,7 +31,7 @@ from .alloc import zeros_like
 from .math import neq
 from .shape import patternbroadcast
 
-__all__ = ["Branches", "IfElse", "ifelse"]
+__all__ = ["Branches", "GradientIfElse", "IfElse", "ifelse"]
 
 
 class IfElse(BuiltinOp):
@@ -54,10 +54,10 @@ class IfElse(BuiltinOp):
         self.name = name
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is IfElse and self.n_outs == other.n_outs
+        return type(other) is type(self) and self.n_outs == other.n_outs
 
     def __hash__(self) -> int:
-        return hash((IfElse, self.n_outs))
+        return hash((type(self), self.n_outs))
 
     def __str__(self) -> str:
         return f"if{{{self.name}}}" if self.name else "if"
@@ -114,7 +114,7 @@ class IfElse(BuiltinOp):
         given = [g_outputs[k] for k in known]
         taken = [*given, *(zeros_like(elses[k], dtype=g_outputs[k].dtype) for k in known)]
         other = [*(zeros_like(thens[k], dtype=g_outputs[k].dtype) for k in known), *given]
-        made = IfElse(2 * len(known), name=self.name and f"gradient of {self.name}")(
+        made = GradientIfElse(2 * len(known), name=self.name and f"gradient of {self.name}")(
             condition, *taken, *other, return_list=True
         )
         for place, k in enumerate(known):
@@ -130,6 +130,10 @@ class IfElse(BuiltinOp):
         ]
         made: list[Any] = self(condition, *points, return_list=True)
         return made
+
+
+class GradientIfElse(IfElse):
+    """The gradients of an `IfElse`: of one branch they are zero, and so is all that follows."""
 
 
 def _truth(condition: Any) -> Any:

@@ -11,7 +11,8 @@ from ..graph.graph import clone_get_equiv
 from ..graph.node import Apply, Constant, Variable
 from ..graph.walk import toposort
 from ..ops.alloc import zeros
-from ..ops.ifelse import Branches, IfElse
+from ..ops.ifelse import Branches, GradientIfElse, IfElse
+from .conditions import sunk_conditions
 from .inner import with_inner_graphs
 
 __all__ = ["lazy_branches"]
@@ -31,6 +32,8 @@ def lazy_branches(outputs: Sequence[Variable]) -> list[Variable]:
     order = toposort(list(outputs))
     if any(isinstance(node.op, IfElse) for node in order):
         outputs = _decided(outputs, order)
+        if any(isinstance(node.op, GradientIfElse) for node in order):
+            outputs = sunk_conditions(outputs, toposort(list(outputs)))
         order = toposort(list(outputs))
         if order:
             outputs = _Mover(outputs, order).run()

@@ -46,6 +46,8 @@ def with_inner_graphs(
         changed = any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
         made = node.clone_with_new_inputs(inputs) if changed else node
         if hasattr(node.op, "inner_graph"):
+            if changed:  # what is known about inner variables is about other operands
+                made = Apply(node.op.private(), inputs, [v.clone() for v in node.outputs])
             op = change(made)
             if op is not made.op:
                 made = Apply(op, made.inputs, [v.clone() for v in made.outputs])

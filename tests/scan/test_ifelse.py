@@ -11,6 +11,7 @@ import pytest
 import symc
 import symc.tensor as T
 from symc import Op, function, grad
+from symc.gradient import disconnected_grad
 from symc.graph.node import Apply
 from symc.ifelse import IfElse, ifelse
 from tests.scan.differences import numerical_gradient
@@ -252,6 +253,30 @@ def test_conditions_that_are_computed(mode: str) -> None:
     for got, want in zip(f(-a, b), (np.cos(2 * b), 3), strict=True):
         np.testing.assert_allclose(got, want)
     assert (then.runs, other.runs) == (1, 1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_branch_that_is_not_taken_costs_no_gradient(mode: str) -> None:
+    c, x, y = T.iscalar("c"), T.dvector("x"), T.dvector("y")
+    work = Counted()
+    checked = T.Assert("must be positive")(x, x.min() > 0)
+    then = T.exp(checked) * disconnected_grad(work(x))
+    loss = ifelse(c, (then * y.sum()).sum(), (y**2).sum()) ** 2
+    f = function([c, x, y], [loss, *grad(loss, [x, y])], mode=mode)
+    a, b = np.array([0.5, 1.5]), np.array([0.1, 0.2, 0.3])
+    value, gx, gy = f(0, -a, b)
+    assert work.runs == 0
+    np.testing.assert_allclose(value, (b**2).sum() ** 2)
+    np.testing.assert_array_equal(gx, 0)
+    np.testing.assert_allclose(gy, 4 * (b**2).sum() * b)
+    value, gx, gy = f(1, a, b)
+    assert work.runs == 1  # for the value and for the gradient
+    once = (np.exp(a) * 2 * a).sum() * b.sum()
+    np.testing.assert_allclose(value, once**2)
+    np.testing.assert_allclose(gx, 2 * once * np.exp(a) * 2 * a * b.sum())
+    np.testing.assert_allclose(gy, 2 * once * (np.exp(a) * 2 * a).sum() * np.ones(3))
+    with pytest.raises(AssertionError, match="must be positive"):
+        f(1, -a, b)
 
 
 @pytest.mark.parametrize("mode", MODES)
