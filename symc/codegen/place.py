@@ -115,9 +115,18 @@ class Placer:
         return self._linear[operand, index].axes.get(axis)
 
     def unit_strides(self, axis: str) -> int:
-        """How many distinct accesses walk through memory element by element along `axis`."""
+        """How many distinct accesses walk through memory element by element along `axis`.
+
+        Only those count that are made at every inner point: what depends on the outer axes alone
+        is accessed once for all of them.
+        """
         one = self.ctx.integer(1)
-        return sum(1 for use in self._linear.values() if use.axes.get(axis) is one)
+        inner = [a.key for a in self.inner]
+        return sum(
+            1
+            for use in self._linear.values()
+            if use.axes.get(axis) is one and any(key in use.axes for key in inner)
+        )
 
     def rows(self, row: str, column: str, point: Point) -> list[tuple[str, Expr]]:
         """Operands that are read element by element along `column`, another row for every `row`.
