@@ -161,6 +161,13 @@ def _normal64(key: Any, counter: Any, i: Any) -> Any:
     return normal_pair64(lower, upper, second).reshape(np.shape(lower))
 
 
+def _below(word: Any, count: Any) -> Any:
+    a, b, c, d = word >> HALF, word & MASK, count >> HALF, count & MASK
+    middle = a * d + (b * d >> HALF)
+    rest = b * c + (middle & MASK)
+    return a * c + (middle >> HALF) + (rest >> HALF)
+
+
 def _to(source: str, dtype: str) -> Any:
     """Operands of dtype `source`, and nothing else; the result is `dtype`."""
 
@@ -228,3 +235,17 @@ unit64 = _unit(
     "unit64", "uint64", "float64", 11, "((double)(int64_t)(({0}) >> 11) * 0x1p-53)",
     "The upper 53 of 64 bits as a float64 in [0, 1).",
 )  # fmt: skip
+below64 = scalar_op(
+    "below64",
+    2,
+    cls="Below64",
+    out=_to("uint64", "uint64"),
+    numpy=_below,
+    c="sy_below({0}, {1})",
+    grad=lambda g, y, *xs: (None, None),
+    kinds="u",
+    needs=("sy_random.h",),
+    vector=True,
+    cost=8,
+    doc="A 64-bit word times a number, divided by 2**64: a whole number below that number.",
+)

@@ -90,38 +90,44 @@ def _flat(*arrays: Any) -> tuple[tuple[int, ...], list[np.ndarray]]:
     return joint[0].shape, [a.reshape(-1).copy() for a in joint]
 
 
-def _log_gammas(key: Any, counter: Any, i: Any, shape: np.ndarray) -> np.ndarray:
+def _gamma_parts(key: Any, counter: Any, i: Any, shape: np.ndarray) -> tuple[Any, Any]:
+    """Numbers of shape 1 at least, and the logarithms of what they are multiplied with."""
     whole = np.where(shape < 1, shape + 1, shape)
     d = whole - 1.0 / 3
     c = 1 / (3 * np.sqrt(d))
+    powers = np.zeros_like(shape)
 
-    def attempt(counter: Any, key: Any, i: Any, shape: Any, d: Any, c: Any) -> Any:
+    def attempt(counter: Any, key: Any, i: Any, shape: Any, d: Any, c: Any, number: Any) -> Any:
         x = normal_pair64(*_attempt(key, counter, i), False)
         chance, boost = _attempt(key, counter + np.uint64(1), i)
         v = 1 + c * x
         positive = v > 0
         v = np.where(positive, v * v * v, 1.0)
-        accepted = _log(_open_unit(chance)) < 0.5 * x * x + (d - d * v + d * _log(v))
-        drawn = _log(d * v)
-        boosted = drawn + _log(_open_unit(boost)) / shape
-        return np.where(shape < 1, boosted, drawn), accepted & positive
+        u, square = _open_unit(chance), x * x
+        at_once = u < 1 - 0.0331 * (square * square)
+        accepted = at_once | (_log(u) < 0.5 * square + (d - d * v + d * _log(v)))
+        powers[number] = np.where(shape < 1, _log(_open_unit(boost)) / shape, 0.0)
+        return d * v, accepted & positive
 
-    return _until_accepted(attempt, counter, (key, i, shape, d, c))
+    columns = (key, i, shape, d, c, np.arange(shape.size))
+    return _until_accepted(attempt, counter, columns), powers
 
 
 def _gammas(key: Any, counter: Any, i: Any, shape: Any) -> np.ndarray:
     size, (key, counter, i, shape) = _flat(key, counter, i, shape)
     known = (shape > 0) & (shape < 1e300)
-    x = _log_gammas(key, counter, i, np.where(known, shape, 1.0))
-    drawn = np.where(x <= 0, _exp(np.minimum(x, 0.0)), 1 / _exp(-np.maximum(x, 0.0)))
+    drawn, powers = _gamma_parts(key, counter, i, np.where(known, shape, 1.0))
+    drawn = np.where(shape < 1, drawn * _exp(powers), drawn)
     return np.where(known, drawn, np.where(shape == 0, 0.0, np.nan)).reshape(size)
 
 
 def _betas(key: Any, counter: Any, i: Any, a: Any, b: Any) -> np.ndarray:
     size, (key, counter, i, a, b) = _flat(key, counter, i, a, b)
     known = (a > 0) & (b > 0) & (a < 1e300) & (b < 1e300)
-    x = _log_gammas(key, counter, i, np.where(known, a, 1.0))
-    y = _log_gammas(key, counter + np.uint64(SECOND_DRAW), i, np.where(known, b, 1.0))
+    x, more = _gamma_parts(key, counter, i, np.where(known, a, 1.0))
+    x = _log(x) + more
+    y, more = _gamma_parts(key, counter + np.uint64(SECOND_DRAW), i, np.where(known, b, 1.0))
+    y = _log(y) + more
     odds = _exp(np.where(x < y, x - y, y - x))
     drawn = np.where(x < y, odds / (1 + odds), 1 / (1 + odds))
     return np.where(known, drawn, np.nan).reshape(size)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ...array.convert import as_tensor_variable
-from ...scalar.random import normal32, normal64, philox32, philox64, unit16, unit32, unit64
+from ...scalar.random import below64, normal32, normal64, philox32, philox64, unit16, unit32, unit64
 from ...scalar.sampling import binomial_draw, poisson_draw
 from ..elemwise import Elemwise, cast
-from ..math import eq, erf, erfinv, lt, maximum, minimum, switch
+from ..math import eq, erfinv, lt, maximum, minimum, switch
 from .parameters import (
     discrete_dtype,
     fitted,
@@ -40,6 +40,7 @@ __all__ = [
     "units",
 ]
 
+_below = Elemwise(below64)
 _unit16, _unit32, _unit64 = Elemwise(unit16), Elemwise(unit32), Elemwise(unit64)
 _binomial, _poisson = Elemwise(binomial_draw), Elemwise(poisson_draw)
 LEAST_SHORT = 1e-3
@@ -136,10 +137,10 @@ def truncated_normal(
     """Draw normal numbers within two standard deviations of `avg`, by inversion."""
     dtype = float_dtype(dtype)
     lengths, mean, scale = _location(avg, std, size, ndim, dtype)
-    u = units(state, lengths, dtype)
-    bound = erf(as_tensor_variable(math.sqrt(2.0)))
-    drawn = cast(math.sqrt(2.0) * erfinv((2 * u - 1) * bound), dtype)
-    return maximum(minimum(drawn, 2), -2) * scale + mean
+    work = "float32" if dtype == "float16" else dtype
+    u = units(state, lengths, work)
+    drawn = math.sqrt(2.0) * erfinv((2 * u - 1) * math.erf(math.sqrt(2.0)))
+    return cast(maximum(minimum(drawn, 2), -2), dtype) * scale + mean
 
 
 def probability(p: Any, dtype: str = "float64") -> Any:
@@ -214,8 +215,8 @@ def random_integers(
 ) -> Any:
     """Draw integers from `low` to `high`, both included.
 
-    A 64-bit word modulo their number: the bias is below their number / 2**64. Where `low` is
-    greater at run time, the draw is `low`.
+    The upper half of a 64-bit word times their number: probabilities differ by less than 2**-64.
+    Where `low` is greater at run time, the draw is `low`.
 
     Raises
     ------
@@ -233,11 +234,11 @@ def random_integers(
                 refusal("there are no integers to draw from", got=f"from {first} to {last}")
             )
         count = np.uint64((last - first + 1) % 2**64)
-        rest = words % count if count else words
+        rest = _below(words, count) if count else words
     else:
         number = switch(lt(b, a), 1, b - a + 1)
         whole = eq(number, 0)  # all int64
-        rest = switch(whole, words, words % cast(switch(whole, 1, number), "uint64"))
+        rest = switch(whole, words, _below(words, cast(number, "uint64")))
     return cast(cast(rest, "int64") + a, discrete_dtype(dtype))
 
 
