@@ -23,6 +23,7 @@ from ..ops.shape import patternbroadcast, reshape
 from ..ops.slice import Subtensor
 from ..scalar.arith import add, mul
 from .rule import graph_pass, rule
+from .siblings import columns_of, joined
 from .sizes import length_variable
 from .values import constant_value, is_elemwise, operands_of
 
@@ -108,7 +109,7 @@ def loop_constant_inside(node: Any, ctx: Any) -> Any:
     if not known:
         return None
     parts.constants = [(v, c) for v, c in parts.constants if v not in known]
-    return _replaced(parts, known).build()[0]
+    return parts.replaced(known).build()[0]
 
 
 @rule("scan", ops=[Scan], tags=("scan",))
@@ -161,7 +162,7 @@ def loop_product_ahead(node: Any, ctx: Any) -> Any:
         element = old.type()
         parts.sequences.append((element, whole))
         swap[old] = element
-    return _replaced(parts, swap).build()[0]
+    return parts.replaced(swap).build()[0]
 
 
 def _all_products(x: Any, w: Any, steps: Any, ctx: Any) -> Any:
@@ -171,21 +172,6 @@ def _all_products(x: Any, w: Any, steps: Any, ctx: Any) -> Any:
     lead = length_variable(x, 0, ctx), length_variable(x, 1, ctx)
     flat = reshape(x, (lead[0] * lead[1], length_variable(x, 2, ctx)))
     return reshape(dot_op(flat, w), (*lead, length_variable(w, 1, ctx)))
-
-
-def _replaced(parts: LoopParts, swap: dict[Any, Any]) -> LoopParts:
-    """`parts` with other variables in its expressions."""
-    outs = clone_replace(parts.outs, swap)
-    values = iter(outs)
-    for recurrence in parts.recurrences:
-        recurrence.new = next(values)
-    for result in parts.results:
-        result.value = next(values)
-    for state in parts.states:
-        state.new = next(values)
-    if parts.condition is not None:
-        parts.condition = next(values)
-    return parts
 
 
 @rule("scan", ops=[Scan], tags=("scan",))
@@ -201,9 +187,11 @@ def loop_product_after(node: Any, ctx: Any) -> Any:
             later.append((part, found))
     if not later:
         return None
+    groups = _with_common_factor(later, parts)
     collected: dict[Any, ResultPart] = {}
-    for part, factors in later:
+    for part, _ in later:
         parts.states.remove(part)
+    for _, factors in groups:
         for pair in factors:
             for value in pair:
                 if value not in collected and not _fed(parts, value):
@@ -217,12 +205,35 @@ def loop_product_after(node: Any, ctx: Any) -> Any:
             return by_part[collected[value]]
         return sequences[value]
 
-    for part, factors in later:
-        total = part.start
-        for a, b in factors:
-            total = _add(total, _product(whole(a), whole(b), ctx))
-        outs[part.output] = total  # type: ignore[index]
+    for owners, factors in groups:
+        products = [_product(whole(a), whole(b), ctx) for a, b in factors]
+        total = products[0] if len(products) == 1 else _add(*products)
+        columns = [total]
+        if len(owners) > 1:
+            columns = columns_of(total, [length_variable(p.start, 1, ctx) for p in owners])
+        for part, column in zip(owners, columns, strict=True):
+            outs[part.output] = _add(part.start, column)  # type: ignore[index]
     return outs
+
+
+def _with_common_factor(
+    later: list[tuple[StatePart, list[tuple[Any, Any]]]], parts: LoopParts
+) -> list[tuple[list[StatePart], list[tuple[Any, Any]]]]:
+    """The sums with their factors; ``a.T @ b`` and ``a.T @ c`` are one ``a.T @ (b, c)``."""
+    groups: dict[Any, list[tuple[StatePart, list[tuple[Any, Any]]]]] = {}
+    for part, factors in later:
+        (a, b), *more = factors
+        joinable = not more and a.type.ndim == 2 and b.type.dtype == part.start.type.dtype
+        groups.setdefault((a, b.type.dtype) if joinable else part, []).append((part, factors))
+    result = []
+    for members in groups.values():
+        owners = [part for part, _ in members]
+        if len(members) == 1:
+            result.append((owners, members[0][1]))
+            continue
+        b, order = joined([factors[0][1] for _, factors in members], 1, parts.outs)
+        result.append(([owners[k] for k in order], [(members[0][1][0][0], b)]))
+    return result
 
 
 def _fed(parts: LoopParts, value: Any) -> bool:

@@ -47,6 +47,22 @@ def _product_after() -> Any:
     return grad((h**2).sum(), W)
 
 
+def _products_after_with_a_common_factor() -> Any:
+    a, b = W * 2, W + 1
+    h, _ = scan(lambda v, h: T.tanh(T.dot(h, a) * v) - v * T.dot(h, b), X, M)
+    return grad((h**2).sum(), [a, b])
+
+
+def _products_joined() -> Any:
+    return scan(
+        lambda row, h: T.tanh(row + T.dot(h, W)) * T.dot(h, W**2) + T.dot(h, W.T), M, H
+    )[0]
+
+
+def _sum_of_products_joined() -> Any:
+    return scan(lambda row, h: T.dot(T.tanh(h), W) + T.dot(row * h, W**2) + row, M, H)[0]
+
+
 def _contained() -> Any:
     first, _ = scan(lambda v, h: T.tanh(v + h), X, T.constant(0.0))
     (second, squares), _ = scan(lambda v, h: [T.tanh(v + h), v * v], X, [T.constant(0.0), None])
@@ -85,7 +101,9 @@ CASES: dict[str, list[Any]] = {
     "loop_constant_inside": [_constant_inside],
     "loop_unused": [_unused, _unused_but_needed],
     "loop_product_ahead": [_product_ahead],
-    "loop_product_after": [_product_after],
+    "loop_product_after": [_product_after, _products_after_with_a_common_factor],
+    "loop_products_joined": [_products_joined, _products_after_with_a_common_factor],
+    "loop_sum_of_products_joined": [_sum_of_products_joined],
     "loop_contained": [_contained],
     "loop_contained_first": [_contained_first],
     "loop_last_rows": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...graph.graph import clone_replace
 from ...graph.node import Apply
 from ...graph.walk import graph_inputs
 from .op import Scan, ScanInfo
@@ -118,6 +119,19 @@ class LoopParts:
             *(s.new for s in self.states),
             *last,
         ]
+
+    def replaced(self, swap: dict[Any, Any]) -> LoopParts:
+        """Put other variables into the expressions; returns the loop itself."""
+        values = iter(clone_replace(self.outs, swap))
+        for recurrence in self.recurrences:
+            recurrence.new = next(values)
+        for result in self.results:
+            result.value = next(values)
+        for state in self.states:
+            state.new = next(values)
+        if self.condition is not None:
+            self.condition = next(values)
+        return self
 
     def drop_unused_inputs(self) -> bool:
         """Forget sequences and constants that no step uses; returns whether there were any."""
