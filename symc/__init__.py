@@ -68,7 +68,7 @@ __getattr__ = late_names(
             name: f"symc.{name}"
             for name in (
                 *("compat", "configdefaults", "configparser", "gof", "misc", "printing"),
-                *("raise_op", "sandbox", "updates"),
+                *("raise_op", "sandbox", "tests", "updates"),
             )
         },
     },

@@ -15,6 +15,7 @@ USER_LEVEL = (
     "tensor",
     "sandbox",
     "sparse",
+    "tests",
     "cache",
     "doctor",
     "demo",

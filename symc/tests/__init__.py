@@ -1,0 +1,1 @@
+"""``symc.tests``: helpers for the tests of those who write ops."""
