@@ -344,6 +344,10 @@ class FunctionGraph:
                 made.attach_feature(feature)
         return made, copies
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        ends = (self.inputs, self.outputs, self._features, False, self.update_mapping)
+        return FunctionGraph, ends
+
     def debugprint_info(self) -> DebugprintInfo:
         """Outputs and order, for `debugprint`."""
         return DebugprintInfo(self.outputs, self.toposort(), clients=self.clients)

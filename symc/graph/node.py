@@ -437,6 +437,11 @@ class Apply(Node):
             hint="make a fresh one with v.type() or v.clone()",
         )
 
+    def __getstate__(self) -> Any:
+        state = dict(self.__dict__)
+        state.pop("fgraph", None)
+        return state
+
     @property
     def nin(self) -> int:
         """Number of inputs."""

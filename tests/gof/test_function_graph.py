@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 from contextlib import redirect_stderr
 
 import numpy as np
@@ -120,6 +122,21 @@ def test_shared_variables_and_clone():
     copy.replace(copy.outputs[0], copy.inputs[0])
     assert len(fgraph) == 2 + sum("DimShuffle" in str(n.op) for n in fgraph.apply_nodes)
     assert "Elemwise{add}" in symc.debugprint(fgraph, file="str")
+
+
+def test_copies_and_pickles():
+    fgraph = graph()
+    fgraph.attach_feature(toolbox.PreserveNames())
+    for other in (copy.deepcopy(fgraph), pickle.loads(pickle.dumps(fgraph))):
+        assert as_string(other.inputs, other.outputs) == as_string(fgraph.inputs, fgraph.outputs)
+        other.check_integrity()
+        other.replace(other.outputs[1], other.inputs[0])
+        assert len(other) == len(fgraph) - 1
+        assert other.inputs[0].fgraph is other
+    alone = pickle.loads(pickle.dumps(fgraph.outputs[1]))
+    assert not hasattr(alone, "fgraph")
+    assert not hasattr(alone.owner, "fgraph")
+    assert not hasattr(fgraph.outputs[1].clone(), "fgraph")
 
 
 def test_history_and_validation():
