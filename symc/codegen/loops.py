@@ -14,7 +14,7 @@ from ..scalar.expr import Expr, substitute, walk
 from ..scalar.op import ScalarOp, cast_expr
 from .accumulate import BLOCK_GROUPS, Accumulator, Names, accumulator
 from .place import Placer, Point
-from .prepare import cost, product, rebuild_stage, stage_roots
+from .prepare import cost, first_of_run, product, rebuild_stage, run_place, stage_roots
 from .target import Target
 
 CHUNK_NS = 15_000
@@ -425,6 +425,29 @@ class Loops:
         fetch = tuple(ir.Prefetch(operand, index, count) for operand, index in rows)
         return [ir.If(axis.extent <= longest, fetch)]
 
+    def _runs(
+        self,
+        out: list[ir.Stmt],
+        stage: Stage,
+        point: Point,
+        lane: Expr,
+        counts: tuple[Expr, int],
+    ) -> Values:
+        """Compute what has a function for runs into arrays: what is read instead, by value.
+
+        `counts` are the number of lanes in use and the length of the arrays.
+        """
+        found: Values = {}
+        for node in walk(stage_roots(stage)):
+            if run_place(node) is None:
+                continue
+            first = first_of_run(self.placer.place([node], point, self.values)[0], lane)
+            if first is not None:
+                array = self.names.fresh("run")
+                out += [ir.Array(array, node.dtype, counts[1]), ir.Run(array, first, counts[0])]
+                found[node] = self.ctx.load(array, (lane,), node.dtype)
+        return found
+
     def _strip_loops(
         self,
         stage: Stage,
@@ -449,9 +472,12 @@ class Loops:
         index, lane = self.names.index("l")
         held = [(a, self.names.fresh("strip"), lane) for a in accumulators]
         inside += [ir.Array(name, a.reduction.value.dtype, length) for a, name, _ in held]
+        runs = self._runs(inside, stage, point | {axis.key: start + lane}, lane, (width, length))
         element: list[ir.Stmt] = []
         at = point | {axis.key: self.names.let(element, start + lane)}
+        self.values |= runs
         element += self._element(stage, at, scratch, [], held)
+        self.values = {k: v for k, v in self.values.items() if k not in runs}
         inside.append(ir.For(index, zero, width, tuple(element), self.kind))
         whole = self.names.let(inside, divide(width, lanes))
         first = self.names.let(inside, divide(start - span[0], lanes))

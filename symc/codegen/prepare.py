@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..loop.kernel import Axis, Kernel, Operand, Stage, Store
-from ..scalar.expr import Context, Expr, walk
+from ..scalar.expr import Context, Expr, substitute, walk
 from ..scalar.op import Cast
 from .expand import expand
 
@@ -322,6 +322,19 @@ def run_place(node: Expr) -> Expr | None:
     if last.kind != "call" or not isinstance(last.op, Cast) or last.args[0].dtype != "int64":
         return None
     return last.args[0]
+
+
+def first_of_run(value: Expr, lane: Expr) -> Expr | None:
+    """`value` at lane 0, if the values of all lanes are a run of its function."""
+    place = run_place(value)
+    if place is None:
+        return None
+    ctx = value.ctx
+    grows = linear(ctx, [place], [ctx.integer(1)], {lane.payload})
+    others = [*value.args[:-1], *(atom for atom, _ in grows.atoms)]
+    if grows.axes.get(lane.payload) is not ctx.integer(1) or lane in walk(others):
+        return None
+    return substitute([value], {lane: ctx.integer(0)}, ctx)[0]
 
 
 def _risky(kernel: Prepared) -> set[Expr]:

@@ -20,7 +20,7 @@ from ..scalar.arith import minimum
 from ..scalar.expr import Expr, substitute, walk
 from .loops import Loops, is_function
 from .place import Point
-from .prepare import linear, run_place
+from .prepare import first_of_run
 
 FEWEST = 2
 """Functions from which on a kernel is swept in strips."""
@@ -60,7 +60,7 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     zero = ctx.integer(0)
     for value in _sweeps(values):
         array = names.fresh("strip")
-        if (first := _first_of_run(value, lane)) is not None:
+        if (first := first_of_run(value, lane)) is not None:
             inside.append(ir.Array(array, value.dtype, length))
             inside.append(ir.Run(array, first, width))
             held[value] = ctx.load(array, (lane,), value.dtype)
@@ -77,19 +77,6 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     last += [Store(s.operand, s.index, r) for s, r in zip(stores, results, strict=True)]
     inside.append(ir.For(index, zero, width, tuple(last), loops.kind))
     return [ir.For(key, low, high, tuple(inside), step=length)]
-
-
-def _first_of_run(value: Expr, lane: Expr) -> Expr | None:
-    """`value` at lane 0, if the values of all lanes are a run of its function."""
-    place = run_place(value)
-    if place is None:
-        return None
-    first = substitute([value], {lane: value.ctx.integer(0)}, value.ctx)[0]
-    grows = linear(value.ctx, [place], [value.ctx.integer(1)], {lane.payload})
-    others = [*value.args[:-1], *(atom for atom, _ in grows.atoms)]
-    varies = lane in walk(others)
-    coefficient = grows.axes.get(lane.payload)
-    return first if coefficient is value.ctx.integer(1) and not varies else None
 
 
 def _length(loops: Loops) -> int:
