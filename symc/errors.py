@@ -51,6 +51,7 @@ __all__ = [
     "UnusedInputError",
     "UpdateError",
     "UpdateTypeError",
+    "UserCodeError",
     "VerifyError",
     "user_message",
 ]
@@ -216,6 +217,10 @@ class CompileError(SymcError, RuntimeError):
 
 class CompilerMissing(CompileError):  # noqa: N818 - says what is the case
     """There is no C compiler that works."""
+
+
+class UserCodeError(CompileError):
+    """The C code that an op brings does not compile, or can't be loaded."""
 
 
 class CacheError(SymcError, RuntimeError):

@@ -16,7 +16,7 @@ from weakref import WeakSet
 import numpy as np
 
 from ..config import config
-from ..errors import CacheError, CompileError, ShapeError, user_message
+from ..errors import CacheError, CompileError, ShapeError, UserCodeError, user_message
 from ..graph.graph import Graph
 from ..graph.node import Variable
 from ..graph.text import DebugprintInfo
@@ -312,6 +312,8 @@ def make_executor(maker: Any) -> Executor:
         return NumpyExecutor(task)
     try:
         return NativeExecutor(task)
+    except UserCodeError:
+        raise  # another path would run the same code
     except (CompileError, CacheError) as error:
         _notice_failure(error)
         return NumpyExecutor(task)

@@ -39,7 +39,7 @@ def compiled_node(node: Apply) -> Callable[[list[Any]], list[Any]] | None:
 
     Raises
     ------
-    CompileError
+    UserCodeError
         If the code does not compile.
     """
     known = _functions.get(node, _functions)

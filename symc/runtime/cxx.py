@@ -14,7 +14,7 @@ import numpy as np
 
 from ..codegen.foreign import MODULE_NAME
 from ..config import config
-from ..errors import CompileError, CompilerMissing, user_message
+from ..errors import CompilerMissing, UserCodeError, user_message
 from .store import digest_of, store
 from .toolchain import CompilerFailedError, find_compiler, run_compilers
 
@@ -86,7 +86,7 @@ def compile_user_code(source: str, build: UserBuild, what: str) -> Path:
     ------
     CompilerMissing
         If there is no C++ compiler.
-    CompileError
+    UserCodeError
         If the compiler refuses the text.
     """
     compiler = config.cxx
@@ -114,11 +114,11 @@ def compile_user_code(source: str, build: UserBuild, what: str) -> Path:
         return store.publish(key, ".so", Path(directory, "op.so").read_bytes())
 
 
-def _refused(key: str, words: str, source: str, what: str) -> CompileError:
+def _refused(key: str, words: str, source: str, what: str) -> UserCodeError:
     report = f"{words}\n---- op.cpp ----\n{source}"
     path = store.publish(key, ".error.txt", report.encode("utf-8", "replace"))
     first = next((line for line in words.splitlines() if "error" in line), words.strip())
-    return CompileError(
+    return UserCodeError(
         user_message(
             f"the C++ compiler refuses the C code of {what}",
             got=first,
@@ -132,7 +132,7 @@ def load_user_code(path: Path, what: str) -> Any:
 
     Raises
     ------
-    CompileError
+    UserCodeError
         If it can't be loaded, because a library is missing for example.
     """
     loader = ExtensionFileLoader(MODULE_NAME, str(path))
@@ -142,7 +142,7 @@ def load_user_code(path: Path, what: str) -> Any:
         module = importlib.util.module_from_spec(spec)
         loader.exec_module(module)
     except ImportError as problem:
-        raise CompileError(
+        raise UserCodeError(
             user_message(
                 f"the compiled C code of {what} can't be loaded",
                 got=str(problem),

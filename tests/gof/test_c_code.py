@@ -137,8 +137,24 @@ def test_code_that_does_not_compile():
             return "this is not C;"
 
     x = T.dvector("x")
-    with pytest.raises(symc.SymcError, match="refuses the C code of Broken"):
+    with pytest.raises(symc.errors.UserCodeError, match="refuses the C code of Broken") as error:
+        symc.function([x], Broken()(x, 1.0))
+    assert "op.cpp" in str(error.value)
+    with pytest.raises(symc.errors.UserCodeError, match="refuses the C code of Broken"):
         symc.function([x], Broken()(x, 1.0), mode="NUMPY")([1.0])
+
+
+def test_a_library_that_is_missing():
+    class Needy(VectorTimesScalar):
+        def c_support_code(self):
+            return "extern int symc_no_such_function(void);"
+
+        def c_code(self, node, name, inames, onames, sub):
+            return "symc_no_such_function();"
+
+    x = T.dvector("x")
+    with pytest.raises(symc.errors.UserCodeError, match="c_libraries"):
+        symc.function([x], Needy()(x, 1.0))
 
 
 def test_wrong_dtype_of_a_result(mode):
