@@ -487,3 +487,107 @@ def test_enumerations():
 def test_relative_files_are_beside_the_module():
     assert Path(COp.get_path("x.cc")).parent.name == "graph"
     assert Path(FromFile.get_path("x.cc")) == Path(__file__).with_name("x.cc")
+
+
+def test_params_of_many_types(mode):
+    class Sum(Op):
+        __props__ = ("count", "scale")
+        params_type = ParamsType(
+            count=symc.scalar.int32, scale=symc.scalar.float64, table=T.dvector, any=symc.generic
+        )
+        any = "text"
+        table = np.array([10.0, 20.0])
+
+        def __init__(self, count, scale):
+            self.count, self.scale = count, scale
+
+        def make_node(self, x):
+            x = T.as_tensor_variable(x)
+            return Apply(self, [x], [T.dscalar()])
+
+        def c_code(self, node, name, inames, onames, sub):
+            p = sub["params"]
+            return f"""
+            double total = {p}->count * {p}->scale + *(double *)PyArray_GETPTR1({p}->table, 1);
+            if (!PyUnicode_Check({p}->any)) {{
+                PyErr_SetString(PyExc_TypeError, "no text");
+                {sub["fail"]}
+            }}
+            {onames[0]} = (PyArrayObject *)PyArray_ZEROS(0, NULL, NPY_DOUBLE, 0);
+            *(double *)PyArray_DATA({onames[0]}) = total + *(double *)PyArray_DATA({inames[0]});
+            """
+
+    x = T.dscalar("x")
+    assert float(symc.function([x], Sum(3, 0.5)(x), mode=mode)(1.0)) == 22.5
+
+
+def test_one_generic_parameter(mode):
+    class Length(Op):
+        __props__ = ()
+        params_type = symc.generic
+
+        def get_params(self, node):
+            return [1, 2, 3]
+
+        def make_node(self, x):
+            return Apply(self, [T.as_tensor_variable(x)], [T.lscalar()])
+
+        def c_code(self, node, name, inames, onames, sub):
+            return f"""
+            {onames[0]} = (PyArrayObject *)PyArray_ZEROS(0, NULL, NPY_INT64, 0);
+            *(npy_int64 *)PyArray_DATA({onames[0]}) = PyList_GET_SIZE({sub["params"]});
+            """
+
+    x = T.dscalar("x")
+    assert int(symc.function([x], Length()(x), mode=mode)(1.0)) == 3
+
+
+def test_types_that_speak_c_themselves(mode):
+    class Pair(symc.Type):
+        """Tuples of two floats; a struct in C."""
+
+        def filter(self, data, strict=False, allow_downcast=None):
+            if not (isinstance(data, tuple) and len(data) == 2):
+                raise TypeError(f"not a pair: {data!r}")
+            return data
+
+        def __eq__(self, other):
+            return type(self) is type(other)
+
+        def __hash__(self):
+            return hash(type(self))
+
+        def c_support_code(self):
+            return "struct pair { double a, b; };"
+
+        def c_declare(self, name, sub):
+            return f"struct pair {name};"
+
+        def c_init(self, name, sub):
+            return f"{name}.a = {name}.b = 0;"
+
+        def c_extract(self, name, sub):
+            return (
+                f'if (!PyArg_ParseTuple(py_{name}, "dd", &{name}.a, &{name}.b)) {sub["fail"]}'
+            )
+
+        def c_sync(self, name, sub):
+            return f'py_{name} = Py_BuildValue("(dd)", {name}.a, {name}.b);'
+
+        def c_cleanup(self, name, sub):
+            return ""
+
+    class Swap(Op):
+        __props__ = ()
+
+        def make_node(self, p):
+            return Apply(self, [p], [Pair()()])
+
+        def c_code(self, node, name, inames, onames, sub):
+            return f"{onames[0]}.a = {inames[0]}.b; {onames[0]}.b = {inames[0]}.a;"
+
+    p = Pair()("p")
+    f = symc.function([p], Swap()(p), mode=mode)
+    assert f((1.0, 2.0)) == (2.0, 1.0)
+    with pytest.raises(TypeError):
+        f(("a", "b"))
