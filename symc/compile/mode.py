@@ -33,7 +33,7 @@ predefined_linkers: dict[str, str] = {
 }
 """Theano's linker names and symc's own, each with the executor that it stands for."""
 
-predefined_optimizers: dict[str, Selection] = {
+predefined_optimizers: dict[str, Any] = {
     name: Selection(preset=name) for name in PRESETS
 }
 """Selections of rewrites by name."""
@@ -74,9 +74,11 @@ class Mode:
                 )
             )
         self.linker = linker
-        default = isinstance(optimizer, str) and optimizer == "default"
-        self.selection = _selection(config.optimizer if default else optimizer)
         self.provided_optimizer = optimizer
+        if isinstance(optimizer, str):
+            name = config.optimizer if optimizer == "default" else optimizer
+            optimizer = predefined_optimizers.get(name, name)
+        self.selection = _selection(optimizer)
         self.before: tuple[Any, ...] = (optimizer,) if _is_own(optimizer) else ()
         self.after: tuple[Any, ...] = ()
 
@@ -194,7 +196,19 @@ def _made(module: str, name: str) -> Mode:
     return made
 
 
-predefined_modes: dict[str, Any] = {
+class _Modes(dict[str, Any]):
+    """Modes by name, kept as functions that make them: flags may change in the meantime."""
+
+    def __getitem__(self, name: str) -> Mode:
+        made = super().__getitem__(name)
+        return made if isinstance(made, Mode) else made()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the mode of a name, or `default`."""
+        return self[name] if name in self else default
+
+
+predefined_modes: dict[str, Any] = _Modes({
     "Mode": Mode,
     "FAST_RUN": _fast_run,
     "FAST_COMPILE": _fast_compile,
@@ -203,8 +217,8 @@ predefined_modes: dict[str, Any] = {
     "DEBUG_MODE": lambda: _made("debugmode", "DebugMode"),
     "NanGuardMode": lambda: _made("nanguardmode", "NanGuardMode"),
     "MonitorMode": lambda: _made("monitormode", "MonitorMode"),
-}
-"""Mode names that `config.mode` and ``function(mode=...)`` accept, with their makers."""
+})
+"""Mode names that `config.mode` and ``function(mode=...)`` accept, and the modes."""
 
 
 def register_mode(name: str, mode: Mode) -> None:
@@ -217,11 +231,11 @@ def register_mode(name: str, mode: Mode) -> None:
     """
     if name in predefined_modes:
         raise ValueError(f"the mode name {name!r} is taken")
-    predefined_modes[name] = lambda: mode
+    predefined_modes[name] = mode
 
 
-def register_optimizer(name: str, optimizer: Selection) -> None:
-    """Make a selection of rewrites known by `name`."""
+def register_optimizer(name: str, optimizer: Any) -> None:
+    """Make a selection of rewrites, or an optimizer of `symc.gof`, known by `name`."""
     if name in predefined_optimizers:
         raise ValueError(f"the optimizer name {name!r} is taken")
     predefined_optimizers[name] = optimizer
@@ -262,7 +276,7 @@ def get_mode(mode: Mode | str | None = None) -> Mode:
                 expected=f"a Mode, or one of {', '.join(sorted(predefined_modes))}",
             )
         )
-    made: Mode = predefined_modes[name]()
+    made: Mode = predefined_modes[name]
     for flag, apply in (
         (config.optimizer_including, Mode.including),
         (config.optimizer_excluding, Mode.excluding),

@@ -381,7 +381,7 @@ sys.modules[f"{__name__}.basic"] = basic
 _MODULES = (
     *("blas", "elemwise", "extra_ops", "fft", "inplace", "io", "nlinalg", "sharedvar", "slinalg"),
     *("nnet", "signal", "subtensor", "type", "type_other", "utils"),
-    *("raw_random", "shared_randomstreams"),
+    *("opt", "raw_random", "shared_randomstreams"),
 )
 _LATER = {
     **{name: f"{__name__}.{name}" for name in _MODULES},

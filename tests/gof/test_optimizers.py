@@ -144,6 +144,21 @@ def test_global_optimizer_as_mode():
     assert symc.Mode(optimizer=exp_to_sin).including("fusion").before == (exp_to_sin,)
 
 
+def test_named_modes_and_optimizers():
+    cos_for_sin = gof.in2out(gof.PatternSub((T.sin, "z"), (T.cos, "z")))
+    symc.compile.register_optimizer("test_cos", cos_for_sin)
+    symc.register_mode("TEST_COS", symc.Mode("numpy", "test_cos"))
+    try:
+        f = symc.function([X], T.sin(X), mode="TEST_COS")
+        np.testing.assert_allclose(f(0.3), np.cos(0.3))
+    finally:
+        del symc.compile.predefined_optimizers["test_cos"]
+        del symc.predefined_modes["TEST_COS"]
+    assert isinstance(symc.predefined_modes["FAST_RUN"].including("unsafe"), symc.Mode)
+    assert symc.predefined_modes.get("FAST_COMPILE").linker == "numpy"
+    assert symc.predefined_modes.get("nothing") is None
+
+
 def fired(f):
     return {firing.rule for firing in f.maker.executor.optimized.firings}
 
