@@ -9,11 +9,28 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ..array.convert import as_tensor_variable
+from ..array.type import TensorType
 from ..compile.streams import RandomStreams
+from ..errors import user_message
+from ..graph.node import Apply
+from ..graph.op import BuiltinOp
 from ..ops.random import draws, families, selection
-from ..ops.random.state import RandomState, RandomStateType, advance, random_state_type
+from ..ops.random.parameters import result_size
+from ..ops.random.state import (
+    PARTS,
+    RandomState,
+    RandomStateType,
+    advance,
+    as_state,
+    random_state_type,
+)
+from ..ops.vector import as_index_scalar
 
 __all__ = [
+    "RandomFunction",
     "RandomState",
     "RandomStateType",
     "RandomStreamsBase",
@@ -63,3 +80,64 @@ multinomial_wo_replacement = _with_state(selection.multinomial_wo_replacement)
 gamma = _with_state(families.gamma)
 beta = _with_state(families.beta)
 exponential = _with_state(families.exponential)
+
+
+class RandomFunction(BuiltinOp):
+    """A draw by a function of NumPy's, run in Python: ``op(state, size, *parameters)``.
+
+    Parameters
+    ----------
+    fn : str or callable
+        A method of `numpy.random.Generator` by name, or ``fn(generator, *parameters, size)``.
+    outtype : TensorType
+        Type of the draw.
+    ndim_added : int
+        How many axes the draw has more than `size` has lengths.
+
+    The result of the call are the next state and the draw. The generator is NumPy's Philox with
+    the key and the counter of the state, so a state gives the same numbers always, but other ones
+    than symc's own draws, which are compiled.
+    """
+
+    __props__ = ("fn", "outtype", "ndim_added")
+
+    def __init__(self, fn: Any, outtype: TensorType, ndim_added: int = 0) -> None:
+        if not callable(fn) and not hasattr(np.random.Generator, str(fn)):
+            raise ValueError(
+                user_message("NumPy's Generator has no such method", got=repr(fn)[:100])
+            )
+        self.fn, self.outtype, self.ndim_added = fn, outtype, ndim_added
+
+    def make_node(self, state: Any, size: Any = None, *parameters: Any) -> Apply:
+        """Apply to a state, a vector of lengths and the parameters of the function."""
+        rank = self.outtype.ndim - self.ndim_added
+        entries = result_size(size, rank, *map(as_tensor_variable, parameters))
+        lengths = [as_index_scalar(n) for n in entries]
+        operands = [as_tensor_variable(p) for p in parameters]
+        return Apply(
+            self, [as_state(state), *lengths, *operands], [random_state_type(), self.outtype()]
+        )
+
+    def perform(
+        self,
+        node: Apply,
+        inputs: list[Any],
+        output_storage: list[list[Any]],
+        params: Any = None,
+    ) -> None:
+        """Draw by NumPy."""
+        rank = self.outtype.ndim - self.ndim_added
+        state, size, parameters = inputs[0], inputs[1 : rank + 1], inputs[rank + 1 :]
+        key, counter = (int(w) for w in state)
+        generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
+        lengths = tuple(int(n) for n in size)
+        if callable(self.fn):
+            drawn = self.fn(generator, *parameters, lengths)
+        else:
+            drawn = getattr(generator, self.fn)(*parameters, size=lengths)
+        output_storage[0][0] = state + np.array([0, PARTS], np.uint64)
+        output_storage[1][0] = np.asarray(drawn, self.outtype.dtype)
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Return that draws by NumPy have no derivative."""
+        return [[False, False] for _ in node.inputs]

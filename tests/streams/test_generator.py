@@ -149,13 +149,15 @@ def test_parts_of_a_draw_are_the_same_in_every_kernel(draw, dtype):
     x = getattr(RandomStreams(3), draw)((n, m), dtype=dtype)
     whole = symc.function([n, m], x, no_default_updates=True)
     parts = symc.function(
-        [n, m], [x[1], x[:, 1], x[1:, ::2] * 2, x.T + 0, x.max(axis=1), x.min(axis=0), x[0, 1]],
+        [n, m], [x[1], x[:, 1], x[1:, ::2] * 2, x.T + 0, x.max(axis=1), x.min(axis=0), x[0, 1],
+                 x.max()],
         no_default_updates=True,
     )  # fmt: skip
     for shape in ((2, 3), (3, 1000), (500, 3), (130, 129)):
         full = whole(*shape)
         expected = [
-            full[1], full[:, 1], full[1:, ::2] * 2, full.T, full.max(1), full.min(0), full[0, 1]
+            full[1], full[:, 1], full[1:, ::2] * 2, full.T, full.max(1), full.min(0), full[0, 1],
+            full.max(),
         ]  # fmt: skip
         for got, wanted in zip(parts(*shape), expected, strict=True):
             np.testing.assert_array_equal(got, wanted)

@@ -7,9 +7,15 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import symc
 import symc.tensor as T
+from symc.sandbox.multinomial import (
+    ChoiceFromUniform,
+    MultinomialFromUniform,
+    MultinomialWOReplacementFromUniform,
+)
 from symc.sandbox.rng_mrg import MRG_RandomStreams, guess_n_streams
 from symc.tensor import raw_random
 from symc.tensor.raw_random import RandomState, random_state_type
@@ -324,6 +330,43 @@ def test_the_interface_of_mrg():
     assert guess_n_streams((2, 3)) == twin.n_streams((2, 3)) == 6
     assert guess_n_streams(T.lvector()) > 1
     assert len(twin.updates()) == 2
+
+
+def test_categories_from_given_numbers():
+    p, u, v = T.dmatrix(), T.dvector(), T.dvector()
+    f = symc.function([p, u, v], [
+        MultinomialFromUniform("auto")(p, u, n=2),
+        ChoiceFromUniform()(p, u, n=2),
+        MultinomialWOReplacementFromUniform()(p, v, n=2),
+        ChoiceFromUniform(replace=False)(p, v, 1),
+    ])  # fmt: skip
+    weights = np.array([[0.25, 0.25, 0.5], [1.0, 0.0, 0.0]])
+    numbers = np.array([0.1, 0.3, 0.75, 0.99])
+    exponential = np.array([0.3, 0.1, 0.8, 0.5, 0.1, 0.1])
+    counts, chosen, different, first = f(weights, numbers, exponential)
+    assert counts.dtype == "float64"
+    np.testing.assert_array_equal(counts, [[1, 0, 1], [2, 0, 0]])
+    np.testing.assert_array_equal(chosen, [[0, 2], [0, 0]])
+    np.testing.assert_array_equal(different[0], [1, 0])
+    np.testing.assert_array_equal(first[:, 0], [1, 0])
+    with pytest.raises(TypeError, match="a matrix of probabilities"):
+        ChoiceFromUniform()(u, u)
+
+
+def test_numpys_functions_as_draws():
+    draw = raw_random.RandomFunction("triangular", T.dvector().type)
+    streams, n = RandomStreams(1), T.lscalar()
+    x = streams.gen(draw, (n,), 0.0, 1.0, 4.0)
+    f = symc.function([n], x)
+    first, second = f(2000), f(2000)
+    assert stats.kstest(first, stats.triang(0.25, scale=4).cdf).pvalue > 1e-3
+    assert not np.array_equal(first, second)
+    streams.seed(1)
+    np.testing.assert_array_equal(f(2000), first)
+    own = raw_random.RandomFunction(lambda g, size: g.standard_normal(size), T.dmatrix().type)
+    assert symc.function([], own(RandomState(1), (2, 3))[1])().shape == (2, 3)
+    with pytest.raises(ValueError, match="no such method"):
+        raw_random.RandomFunction("a", T.dvector().type)
 
 
 # --------------------------------------------------------------------------- wrong use
