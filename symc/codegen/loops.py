@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from math import ceil, log2
 
@@ -11,7 +13,8 @@ from ..loop import ir
 from ..loop.kernel import Axis, Stage, Store
 from ..scalar.arith import maximum, minimum
 from ..scalar.expr import Expr, substitute, walk
-from ..scalar.op import ScalarOp, cast_expr
+from ..scalar.logic import ge, le
+from ..scalar.op import REGISTRY, ScalarOp, intern_call
 from .accumulate import BLOCK_GROUPS, Accumulator, Names, accumulator
 from .place import Placer, Point
 from .prepare import cost, first_of_run, product, rebuild_stage, run_place, stage_roots
@@ -218,12 +221,20 @@ class Loops:
         key, j = self.names.index("j")
         low, high = self.ctx.integer(0), last.extent
 
-        stage = self._divided(stage)
+        divisors, products = self._divided(stage)
 
-        def body(at: Point) -> list[ir.Stmt]:
+        def sweep(stage: Stage, at: Point) -> ir.For:
             inside = self._element(stage, at | {last.key: j}, scratch, [])
             start, stop = (low, high) if before or span is None else span
-            return [ir.For(key, start, stop, tuple(inside), self.kind)]
+            return ir.For(key, start, stop, tuple(inside), self.kind)
+
+        def body(at: Point) -> list[ir.Stmt]:
+            if not divisors:
+                return [sweep(stage, at)]
+            out: list[ir.Stmt] = []
+            safe = [self._is_moderate(out, d, point) for d in divisors]
+            condition = functools.reduce(operator.and_, safe)
+            return [*out, ir.If(condition, (sweep(products, at),), (sweep(stage, at),))]
 
         if before and span is not None:
             index, i = self.names.index("i")
@@ -231,36 +242,45 @@ class Loops:
             return [ir.For(index, *span, tuple(rest))]
         return self.nested(before, body, point)
 
-    def _divided(self, stage: Stage) -> Stage:
-        """`stage` with quotients of floats by what a sweep does not change as products.
+    def _divided(self, stage: Stage) -> tuple[list[Expr], Stage]:
+        """What floats are divided by though a sweep does not change it, and `stage` with products.
 
-        The product with the reciprocal in double precision rounds to the same float: quotients of
-        two numbers of 24 bits are further from the middle of two floats than its error. Zeros,
-        infinities and NaN come out as by division. It takes a third of the time.
+        The products have the bits of the quotients (see ``sy_quotient``) as long as the divisors
+        are moderate, and take a third of the time. Where functions are called as well, quotients
+        cost nothing: other units of the processor compute them.
         """
         ctx = self.ctx
         moving = {a.key for a in self.placer.inner}
         kept = {key for s in self.kernel.stages if s.level == "full" for key, _ in s.keep}
         roots = stage_roots(stage)
+        nodes = walk(roots)
         changes: dict[Expr, bool] = {}
         replaced: dict[Expr, Expr] = {}
-        for node in walk(roots):
+        divisors: dict[Expr, None] = {}
+        for node in nodes:
             changes[node] = (
                 (node.kind == "index" and node.payload in moving)
                 or (node.kind == "local" and node.payload in kept)
                 or any(changes[a] for a in node.args)
             )
-            if node.kind != "call" or node.op.name != "true_div" or node.dtype != "float32":
+            if node.kind != "call" or node.op.name != "true_div":
                 continue
             top, bottom = node.args
-            if changes[top] and not changes[bottom] and top.dtype == bottom.dtype == "float32":
-                inverse = ctx.const(1.0, "float64") / cast_expr(ctx, bottom, "float64")
-                replaced[node] = cast_expr(
-                    ctx, cast_expr(ctx, top, "float64") * inverse, "float32"
-                )
-        if not replaced or self.kind != "simd":
-            return stage
-        return rebuild_stage(stage, [self._deep(r, replaced) for r in roots])
+            alike = node.dtype == top.dtype == bottom.dtype in ("float32", "float64")
+            if alike and changes[top] and not (changes[bottom] or bottom.is_const):
+                inverse = ctx.const(1.0, node.dtype) / bottom
+                replaced[node] = intern_call(ctx, _QUOTIENT, (top, bottom, inverse), node.dtype)
+                divisors[bottom] = None
+        if self.kind != "simd" or any(map(is_function, nodes)):
+            return [], stage
+        return list(divisors), rebuild_stage(stage, [self._deep(r, replaced) for r in roots])
+
+    def _is_moderate(self, out: list[ir.Stmt], divisor: Expr, point: Point) -> Expr:
+        """Whether the size of a divisor is from 2^-20 to 2^20."""
+        value = self.names.let(out, self.placer.place([divisor], point, self.values)[0])
+        size = self.names.let(out, REGISTRY["abs_"](value))
+        least, most = (self.ctx.const(b, divisor.dtype) for b in (2.0**-20, 2.0**20))
+        return ge(size, least) & le(size, most)
 
     def _deep(self, root: Expr, replaced: dict[Expr, Expr]) -> Expr:
         """`root` with replacements, also inside of replacements."""
@@ -519,6 +539,19 @@ def ceil_div(count: Expr, length: Expr) -> Expr:
     one = count.ctx.integer(1)
     return divide(count + length - one, length)
 
+
+_QUOTIENT = ScalarOp(
+    "quotient",
+    3,
+    out="upcast",
+    numpy=lambda a, b, inverse: a / b,
+    c="sy_quotient{f}({0}, {1}, {2})",
+    kinds="f",
+    needs=("sy_arrays.h",),
+    vector=True,
+    cost=4,
+    doc="Quotient by a moderate number, given its inverse as well.",
+)
 
 _SIZE_DIV = ScalarOp(
     "size_div",

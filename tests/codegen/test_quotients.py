@@ -40,3 +40,31 @@ def test_special_quotients(maximum):
     np.testing.assert_array_equal(actual, expected)
     numbers = ~np.isnan(expected)
     np.testing.assert_array_equal(np.signbit(actual[numbers]), np.signbit(expected[numbers]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("divisor", [1.0, 3.0, 2.0**-20, 1.1 * 2.0**19, 2.0**20, 2.0**21, 2.0**-21])
+def test_quotients_by_moderate_and_other_numbers(dtype, divisor):
+    info = np.finfo(dtype)
+    rng = np.random.default_rng(7)
+    x, d = T.TensorType(dtype, (False, False))(), T.TensorType(dtype, (False,))()
+    none = T.cast((x < -np.inf).sum(axis=1), dtype)  # a reduction, so that rows are swept
+    f = symc.function([x, d], x / (d + none)[:, None])
+    numbers = rng.uniform(-2, 2, (2, 500)) * 2.0 ** rng.integers(-90, 90, (2, 500))
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, info.max, -info.max]
+    values = np.concatenate([numbers, np.tile(special, (2, 1))], axis=1).astype(dtype)
+    divisors = np.array([divisor, -divisor], dtype)
+    with np.errstate(all="ignore"):
+        expected = values / divisors[:, None]
+    actual = f(values, divisors)
+    np.testing.assert_array_equal(actual, expected)
+    is_number = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(actual)[is_number], np.signbit(expected)[is_number])
+
+
+def test_quotients_of_subnormal_numbers_are_off_by_one_ulp_at_most():
+    tiny = np.arange(-40, 41, dtype="float32") * TINY
+    x = np.tile(np.append(tiny, np.float32(3.3)), (2, 1))
+    expected = x.astype("float64") / x.max(axis=1, keepdims=True)
+    error = np.abs(by_maximum("float32")(x) - expected)[:, :-1]
+    assert error.max() <= 1.001 * TINY

@@ -49,6 +49,20 @@ static __attribute__((unused, noinline)) void sy_pack(char *restrict to, const c
   }
 }
 
+/* a / b, where `inverse` is 1 / b and |b| from 2^-20 to 2^20: a product, and a correction by its
+ * remainder, which is exact with fma (Markstein 1990, Computation of elementary functions on the IBM
+ * RISC System/6000). The bits are those of the division, but the last one may differ where the
+ * remainder is subnormal: |a| < 2^-103, or 2^-968 in double precision. Where the product is zero,
+ * infinite or NaN it stands. */
+#define SY_QUOTIENT(NAME, TYPE, FMA)                                                              \
+  static inline __attribute__((always_inline, unused)) TYPE NAME(TYPE a, TYPE b, TYPE inverse) { \
+    TYPE product = a * inverse;                                                                  \
+    TYPE quotient = FMA(FMA(-product, b, a), inverse, product);                                  \
+    return __builtin_islessgreater(quotient, (TYPE)0) ? quotient : product;                      \
+  }
+SY_QUOTIENT(sy_quotientf, float, __builtin_fmaf)
+SY_QUOTIENT(sy_quotient, double, __builtin_fma)
+
 /* The number of bytes of an array, and whether its strides are those of a C-contiguous one. */
 static SY_UNUSED int64_t sy_bytes(int ndim, const int64_t *n, int64_t size) {
   for (int d = 0; d < ndim; d++) size *= n[d];
