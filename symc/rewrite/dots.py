@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..lazy import LazyModule
 from ..ops.alloc import Alloc
 from ..ops.dimshuffle import DimShuffle, dimshuffle
 from ..ops.dot import Dot, dot_op
@@ -15,6 +16,7 @@ from .values import constant_value, is_elemwise, operands_of, typed
 
 __all__ = ["is_dot"]
 
+_solve = LazyModule("symc.ops.linalg.solve")
 _add, _sub, _neg, _mul = map(elemwise_of, (add, sub, neg, mul))
 
 
@@ -33,6 +35,24 @@ def transpose_of_dot(node: Any, ctx: Any) -> Any:
     if a.type.ndim != 2 or b.type.ndim != 2:
         return None
     return dot_op(dimshuffle(b, 1, 0), dimshuffle(a, 1, 0))
+
+
+@rule("stable", ops=[Dot])
+def product_with_inverse(node: Any, ctx: Any) -> Any:
+    """dot(inverse(a), b) is solve(a, b), if nothing else reads the inverse."""
+    x, y = node.inputs
+    if x.type.ndim == 2 and _is_inverse(x) and ctx.readers(x) == 1:
+        return _solve.solve(x.owner.inputs[0], y)
+    if y.type.ndim != 2 or not _is_inverse(y) or ctx.readers(y) != 1:
+        return None
+    transposed = dimshuffle(y.owner.inputs[0], 1, 0)
+    if x.type.ndim == 1:
+        return _solve.solve(transposed, x)
+    return dimshuffle(_solve.solve(transposed, dimshuffle(x, 1, 0)), 1, 0)
+
+
+def _is_inverse(x: Any) -> bool:
+    return x.owner is not None and getattr(x.owner.op, "inverts", False)
 
 
 @rule("canonical", ops=[Dot])

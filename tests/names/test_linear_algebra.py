@@ -437,3 +437,54 @@ def test_half_precision_is_computed_in_single() -> None:
     got = run(nlinalg.matrix_inverse, a)
     assert got.dtype == "float16"
     np.testing.assert_allclose(got, np.linalg.inv(a.astype("float32")), atol=1e-3)
+
+
+# ---- rewriting
+
+
+def ops_of(f: Any) -> list[str]:
+    return [type(node.op).__name__ for node in f.maker.fgraph.toposort()]
+
+
+@pytest.mark.parametrize("linker", ["c", "py"])
+@pytest.mark.parametrize("side", ["left", "right", "vector", "row"])
+def test_products_with_an_inverse_are_solved(linker: str, side: str) -> None:
+    x, b, v = T.matrix(), T.matrix(), T.vector()
+    inverse = nlinalg.matrix_inverse(x)
+    out = {
+        "left": T.dot(inverse, b),
+        "right": T.dot(b, inverse),
+        "vector": T.dot(inverse, v),
+        "row": T.dot(v, inverse),
+    }[side]
+    mode = symc.Mode(linker, "fast_run")
+    f = symc.function([x, b, v], out, mode=mode, on_unused_input="ignore")
+    a, c, w = square(3), rng(1).random((3, 3)), rng(2).random(3)
+    i = np.linalg.inv(a)
+    expected = {"left": i @ c, "right": c @ i, "vector": i @ w, "row": w @ i}[side]
+    np.testing.assert_allclose(f(a, c, w), expected)
+    if linker == "c":
+        assert "Solve" in ops_of(f)
+        assert "MatrixInverse" not in ops_of(f)
+
+
+def test_an_inverse_with_other_readers_stays() -> None:
+    x, b = T.matrix(), T.matrix()
+    inverse = nlinalg.matrix_inverse(x)
+    f = symc.function([x, b], [T.dot(inverse, b), inverse])
+    assert "Solve" not in ops_of(f)
+    a = square(2)
+    np.testing.assert_allclose(f(a, np.eye(2))[0], np.linalg.inv(a))
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("flipped", [True, False])
+def test_equations_of_cholesky_factors_are_triangular(lower: bool, flipped: bool) -> None:
+    x, b = T.matrix(), T.vector()
+    factor = slinalg.Cholesky(lower)(x)
+    f = symc.function([x, b], slinalg.solve(factor.T if flipped else factor, b))
+    a, right = positive(3), np.arange(3.0)
+    read = np.linalg.cholesky(a) if lower else np.linalg.cholesky(a).T
+    np.testing.assert_allclose(f(a, right), np.linalg.solve(read.T if flipped else read, right))
+    structures = [n.op.A_structure for n in f.maker.fgraph.toposort() if "Solve" in str(n.op)]
+    assert structures == ["lower_triangular" if lower != flipped else "upper_triangular"]

@@ -15,13 +15,14 @@ from symc.gradient import grad
 from symc.lower.facts import Facts
 from symc.ops import math as m
 from symc.ops import reduce as r
-from symc.ops.alloc import alloc, arange, zeros_like
+from symc.ops.alloc import alloc, arange, eye, zeros_like
 from symc.ops.argmax import argmax
 from symc.ops.dot import dot
 from symc.ops.elemwise import Elemwise, cast, elemwise_of
 from symc.ops.gather import AdvancedSubtensor
 from symc.ops.grad_control import consider_constant, grad_clip
 from symc.ops.join import concatenate, split
+from symc.ops.linalg.inverse import matrix_inverse
 from symc.ops.scatter import AdvancedIncSubtensor
 from symc.ops.shape import Rebroadcast, specify_shape
 from symc.ops.sizes import Shape_i
@@ -169,6 +170,11 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
     "useless_cast": [lambda g: elemwise_of(CASTS["float64"])(g.x)],
     "cast_of_cast": [lambda g: cast(cast(g.f, "float64"), "complex128")],
     "transpose_of_dot": [lambda g: dot(g.x, g.z).T],
+    "product_with_inverse": [
+        lambda g: dot(matrix_inverse(dot(g.x, g.x.T) + eye(3)), g.y),
+        lambda g: dot(g.y.T, matrix_inverse(dot(g.x, g.x.T) + eye(3))),
+        lambda g: dot(g.t, matrix_inverse(dot(g.x, g.x.T) + eye(3))),
+    ],
     "dot_with_zero": [
         lambda g: dot(g.x, alloc(0.0, g.x.shape[1], 5)),
         lambda g: dot(g.v * 0, g.v),

@@ -42,6 +42,8 @@ class MatrixInverse(LinearAlgebraOp):
     """
 
     __props__ = ()
+    inverts = True
+    """Products with the result are solutions of linear equations; a rule makes use of it."""
 
     def make_node(self, x: Any) -> Apply:
         x = as_square(x, "matrix_inverse")

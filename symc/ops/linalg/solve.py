@@ -17,6 +17,7 @@ from ...graph.special import NullType, disconnected_type
 from ...lazy import LazyModule
 from ...scalar.arith import minimum
 from ..alloc import identity_like, tril, triu
+from ..dimshuffle import DimShuffle
 from ..dot import dot, outer
 from ..elemwise import cast
 from .common import (
@@ -202,6 +203,18 @@ class Solve(LinearAlgebraOp):
         elif self.A_structure != "general":
             ga = tril(ga) if self.lower else triu(ga)
         return [ga, gb]
+
+    def expand(self, node: Apply) -> list[Any] | None:
+        """The solution by one triangle, where the matrix is a Cholesky factor."""
+        a, b = node.inputs
+        if self.A_structure != "general" or a.owner is None:
+            return None
+        flipped = isinstance(a.owner.op, DimShuffle) and a.owner.op.new_order == (1, 0)
+        factor = a.owner.inputs[0].owner if flipped else a.owner
+        if factor is None or not isinstance(factor.op, Cholesky):
+            return None
+        lower = factor.op.lower != flipped
+        return [(solve_lower_triangular if lower else solve_upper_triangular)(a, b)]
 
     @property
     def transposed(self) -> Solve:
