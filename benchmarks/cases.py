@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 import cases_arrays
 import cases_loops
 import cases_models
+import cases_networks
 import cases_random
 from case import Case
 
@@ -18,6 +19,7 @@ CASES: tuple[Case, ...] = (
     *cases_arrays.CASES,
     *cases_models.CASES,
     *cases_loops.CASES,
+    *cases_networks.CASES,
     *cases_random.CASES,
 )
 

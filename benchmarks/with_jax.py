@@ -7,10 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import networks_jax
 import numpy as np
 from case import RATE
 from cases_loops import DECAY
 from cases_models import chain
+from cases_networks import NAMES as NETWORKS
 from cases_random import DRAWS, KEEP
 
 PLAIN: dict[str, Callable[..., Any]] = {
@@ -142,6 +144,8 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     placed = [jnp.asarray(a) for a in operands]
     if case.name in ("logistic", "mlp"):
         return _training(placed)
+    if case.name in NETWORKS:
+        return networks_jax.make(case, placed)
     if case.name == "hierarchical":
         function = jax.jit(jax.value_and_grad(_log_posterior(*placed[:2])))
         return lambda: jax.block_until_ready(function(placed[2]))

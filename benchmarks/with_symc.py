@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import networks_symc
 import numpy as np
 import symc
 import symc.tensor as T
 from case import RATE
 from cases_loops import DECAY
 from cases_models import chain
+from cases_networks import NAMES as NETWORKS
 from cases_random import DRAWS, KEEP
 from symc import function, shared
 from symc.tensor.shared_randomstreams import RandomStreams
@@ -107,6 +109,8 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     """A function of no arguments that does the work once."""
     if case.name in ("logistic", "mlp"):
         return _training(operands)
+    if case.name in NETWORKS:
+        return networks_symc.make(case, operands)
     if case.name == "hierarchical":
         return _log_posterior(operands)
     variables = [KINDS[str(a.dtype), a.ndim]() for a in operands]

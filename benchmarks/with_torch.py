@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import networks_torch
 import torch
 from case import RATE
 from cases_loops import DECAY
 from cases_models import chain
+from cases_networks import NAMES as NETWORKS
 from cases_random import DRAWS, KEEP
 
 PLAIN: dict[str, Callable[..., Any]] = {
@@ -131,6 +133,8 @@ def make(case: Any, operands: list[Any], compile_: bool = False) -> Callable[[],
 
     if case.name in ("logistic", "mlp"):
         return _training(placed, compiled)
+    if case.name in NETWORKS:
+        return networks_torch.make(case, placed, compiled)
     if case.name == "hierarchical":
         return _log_posterior(placed, compiled)
     if case.name == "chain":
