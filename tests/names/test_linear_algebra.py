@@ -11,6 +11,7 @@ import scipy.linalg
 
 import symc
 import symc.tensor as T
+from symc.sandbox import linalg
 from symc.tensor import nlinalg, slinalg
 
 SIZES = [0, 1, 2, 5]
@@ -488,3 +489,35 @@ def test_equations_of_cholesky_factors_are_triangular(lower: bool, flipped: bool
     np.testing.assert_allclose(f(a, right), np.linalg.solve(read.T if flipped else read, right))
     structures = [n.op.A_structure for n in f.maker.fgraph.toposort() if "Solve" in str(n.op)]
     assert structures == ["lower_triangular" if lower != flipped else "upper_triangular"]
+
+
+# ---- hints
+
+
+def test_hints() -> None:
+    x = T.matrix("x")
+    marked = linalg.Hint(positive=True)(linalg.psd(x))
+    assert linalg.hints(marked) == {"positive": True, "psd": True, "symmetric": True}
+    assert linalg.is_psd(marked)
+    assert linalg.is_symmetric(marked)
+    assert linalg.is_positive(marked)
+    assert not linalg.is_psd(x)
+    assert not linalg.is_psd(linalg.Hint(psd=False)(linalg.psd(x)))
+    assert linalg.Hint(psd=True) == linalg.Hint(psd=True) != linalg.Hint(psd=False)
+    value, gradient = symc.function([x], [marked * 2, symc.grad((marked**2).sum(), x)])(np.eye(2))
+    np.testing.assert_allclose(value, 2 * np.eye(2))
+    np.testing.assert_allclose(gradient, 2 * np.eye(2))
+
+
+def test_bound_of_the_spectral_radius() -> None:
+    a = positive(4)
+    largest = np.linalg.eigvalsh(a)[-1]
+    bounds = [float(run(lambda x, k=k: linalg.spectral_radius_bound(x, k), a)) for k in range(6)]
+    assert all(b >= largest * (1 - 1e-12) for b in bounds)
+    assert bounds == sorted(bounds, reverse=True)
+    np.testing.assert_allclose(bounds[-1], largest, rtol=0.05)
+    for wrong in (-1, 0.5, True):
+        with pytest.raises(ValueError, match="log2_exponent"):
+            linalg.spectral_radius_bound(T.matrix(), wrong)
+    with pytest.raises(TypeError, match="matrix"):
+        linalg.spectral_radius_bound(T.vector(), 2)
