@@ -170,22 +170,14 @@ _PARTS = (
 
 
 def _struct(text: UserText, parts: Mapping[str, str]) -> str:
-    everything = [*text.inputs, *text.outputs]
     params = [] if text.params is None else [text.params]
-    inputs = "\n".join(_take(k, x) for k, x in enumerate(text.inputs))
-    results = "\n".join(
-        f"  {{ {y.sync} }}\n  PyList_SET_ITEM(results, {k}, py_{y.name});\n"
-        f"  py_{y.name} = NULL;"
-        for k, y in enumerate(text.outputs)
-    )
     return f"""struct symc_node {{
-{_lines(x.declare for x in (*params, *everything))}
-{_lines(f"PyObject *py_{x.name};" for x in (*params, *everything))}
-  int symc_failed, symc_begun;
+{_lines(f"{x.declare} PyObject *py_{x.name};" for x in params)}
+  int symc_begun;
 {parts["support_struct"]}
 
-  symc_node() : symc_failed(0), symc_begun(0) {{
-{_lines(f"py_{x.name} = NULL; {x.init}" for x in (*params, *everything))}
+  symc_node() : symc_begun(0) {{
+{_lines(f"py_{x.name} = NULL; {x.init}" for x in params)}
   }}
 
   ~symc_node() {{
@@ -196,7 +188,7 @@ def _struct(text: UserText, parts: Mapping[str, str]) -> str:
   }}
 
   int init(PyObject *symc_params) {{
-    symc_failed = 0;
+    int symc_failed = 0;
     {{
 {_lines(_take_params(x) for x in params)}
       symc_begun = 1;
@@ -208,16 +200,30 @@ def _struct(text: UserText, parts: Mapping[str, str]) -> str:
     if (!symc_failed && PyErr_Occurred()) symc_failed = 1;
     return symc_failed ? -1 : 0;
   }}
+{_run(text, parts)}
+}};
+"""
 
+
+def _run(text: UserText, parts: Mapping[str, str]) -> str:
+    """The method that computes; operands are its own, so calls may overlap."""
+    operands = [*text.inputs, *text.outputs]
+    given = "\n".join(_take(k, x) for k, x in enumerate(text.inputs))
+    results = "\n".join(
+        f"  {{ {y.sync} }}\n  PyList_SET_ITEM(results, {k}, py_{y.name});\n"
+        f"  py_{y.name} = NULL;"
+        for k, y in enumerate(text.outputs)
+    )
+    return f"""
   PyObject *run(PyObject *values) {{
     PyObject *results = NULL;
-    symc_failed = 0;
+    int symc_failed = 0;
     if (!PyList_Check(values) || PyList_GET_SIZE(values) != {len(text.inputs)})
       return PyErr_Format(PyExc_ValueError, "the C code of this op takes a list of %d values",
                           {len(text.inputs)});
-{_lines(f"py_{y.name} = NULL; {y.init}" for y in everything)}
+{_lines(f"{x.declare} PyObject *py_{x.name} = NULL; {x.init}" for x in operands)}
     {{
-{inputs}
+{given}
       {{
 {parts["code"]}
       }}
@@ -233,13 +239,10 @@ def _struct(text: UserText, parts: Mapping[str, str]) -> str:
 {results}
       }}
     }}
-{_lines(f"{{ {x.cleanup} }}" for x in everything)}
-{_lines(f"Py_XDECREF(py_{x.name}); py_{x.name} = NULL;" for x in everything)}
+{_lines(f"{{ {x.cleanup} }} Py_XDECREF(py_{x.name});" for x in operands)}
     if (results && PyErr_Occurred()) Py_CLEAR(results);
     return results;
-  }}
-}};
-"""
+  }}"""
 
 
 def _lines(texts: object) -> str:

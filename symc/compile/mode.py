@@ -205,7 +205,9 @@ class _Modes(dict[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the mode of a name, or `default`."""
-        return self[name] if name in self else default
+        if name not in self:
+            return default
+        return self[name]
 
 
 predefined_modes: dict[str, Any] = _Modes({

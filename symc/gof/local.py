@@ -337,6 +337,7 @@ class PatternSub(LocalOptimizer):
     def _matched(self, root: Variable) -> dict[str, Variable] | None:
         """What the strings of the pattern stand for."""
         found: dict[str, Variable] = {}
+        graph = getattr(root.owner, "fgraph", None)
         pending = [(self.in_pattern, root, True)]
         while pending:
             pattern, variable, outermost = pending.pop()
@@ -349,7 +350,7 @@ class PatternSub(LocalOptimizer):
                 if found.setdefault(pattern, variable) is not variable:
                     return None
             elif isinstance(pattern, (tuple, list)):
-                node = self._application(pattern, variable, outermost)
+                node = self._application(pattern, variable, None if outermost else graph)
                 if node is None:
                     return None
                 pending += [(p, v, False) for p, v in zip(pattern[1:], node.inputs, strict=True)]
@@ -357,16 +358,15 @@ class PatternSub(LocalOptimizer):
                 return None
         return found
 
-    def _application(self, pattern: Any, variable: Variable, outermost: bool) -> Apply | None:
-        """The node of a variable if it is of the pattern's op."""
+    def _application(self, pattern: Any, variable: Variable, graph: Any) -> Apply | None:
+        """The node of a variable if it is of the pattern's op, and read in `graph` once only."""
         node = variable.owner
         if node is None or node.op != pattern[0] or len(node.inputs) != len(pattern) - 1:
             behind = self.skip_identities_fn and self.skip_identities_fn(variable)
             node = behind.owner if behind else None
             if node is None or node.op != pattern[0] or len(node.inputs) != len(pattern) - 1:
                 return None
-        graph = getattr(variable, "fgraph", None)
-        if outermost or self.allow_multiple_clients or graph is None:
+        if self.allow_multiple_clients or graph is None:
             return node
         return node if len(graph.clients(variable)) <= 1 else None
 

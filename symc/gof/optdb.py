@@ -387,13 +387,16 @@ def _rule_function(lopt: LocalOptimizer) -> Callable[[Apply, Any], Any]:
         graph = _Reader(ctx)
         seen = [node, *node.inputs, *node.outputs]
         seen += [n for v in node.inputs if v.owner for n in (v.owner, *v.owner.inputs)]
+        before = {id(item): item.__dict__.get("fgraph") for item in seen}
         for item in seen:
             item.__dict__["fgraph"] = graph
         try:
             result = lopt.transform(node)
         finally:
             for item in seen:
-                item.__dict__.pop("fgraph", None)
+                item.__dict__["fgraph"] = before[id(item)]
+                if before[id(item)] is None:
+                    del item.__dict__["fgraph"]
         if result is False or result is None:
             return None
         pairs, _ = replacements_of(node, result, lopt)

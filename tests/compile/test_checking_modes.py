@@ -24,6 +24,7 @@ from symc.compile import (
 from symc.compile.monitormode import detect_nan
 from symc.compile.profiling import print_global_stats, register_profiler_printer
 from symc.rewrite.rule import rule, unregister
+from symc.runtime.toolchain import compiler
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ def test_ops_that_break_the_contract(x, op, error, text):
         symc.function([x], op(x), mode=DebugMode(check_c_code=False))([1.0, 2.0])
 
 
-@pytest.mark.skipif(not symc.config.cxx, reason="needs a C++ compiler")
+@pytest.mark.skipif(not symc.config.cxx or compiler() is None, reason="needs a C++ compiler")
 def test_c_code_and_perform_are_compared(x):
     f = symc.function([x], CDiffers()(x), mode=DebugMode())
     with pytest.raises(BadThunkOutput, match="perform and the C code of CDiffers differ"):

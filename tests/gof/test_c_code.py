@@ -591,3 +591,40 @@ def test_types_that_speak_c_themselves(mode):
     assert f((1.0, 2.0)) == (2.0, 1.0)
     with pytest.raises(TypeError):
         f(("a", "b"))
+
+
+def test_calls_of_one_node_may_overlap(mode):
+    """C code that calls Python, which calls the same function again."""
+
+    class Calls(Op):
+        __props__ = ()
+        params_type = symc.generic
+        depth = 0
+
+        def get_params(self, node):
+            return Calls.again
+
+        @staticmethod
+        def again(value):
+            if Calls.depth < 3:
+                Calls.depth += 1
+                f(np.asarray(float(Calls.depth)))
+
+        def make_node(self, x):
+            x = T.as_tensor_variable(x)
+            return Apply(self, [x], [x.type()])
+
+        def c_code(self, node, name, inames, onames, sub):
+            x, z = inames[0], onames[0]
+            return f"""
+            {z} = (PyArrayObject *)PyArray_NewCopy({x}, NPY_CORDER);
+            PyObject *done = PyObject_CallFunctionObjArgs({sub["params"]}, (PyObject *){x}, NULL);
+            if (!done) {sub["fail"]}
+            Py_DECREF(done);
+            *(double *)PyArray_DATA({z}) += *(double *)PyArray_DATA({x});
+            """
+
+    x = T.dscalar("x")
+    f = symc.function([x], Calls()(x + 0.5), mode=mode)
+    assert float(f(10.0)) == 21.0
+    assert Calls.depth == 3
