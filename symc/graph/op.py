@@ -185,6 +185,32 @@ class Op(UserCode, MakesThunks, WithProps):
         """
         raise MethodNotDefined(f"{type(self).__name__} does not define perform")
 
+    def make_c_thunk(
+        self,
+        node: Apply,
+        storage_map: dict[Variable, list[Any]],
+        compute_map: dict[Variable, list[Any]],
+        no_recycling: list[Any],
+    ) -> Callable[[], None]:
+        """Return a function that calls the compiled form of the op's C code.
+
+        Raises
+        ------
+        NotImplementedError
+            If the op brings none, or there is no compiler.
+        """
+        compiled = compiled_code(node)
+        if compiled is None:
+            raise NotImplementedError(f"{self} has no C code that could be compiled")
+
+        def thunk() -> None:
+            results = compiled([storage_map[v][0] for v in node.inputs])
+            for output, value in zip(node.outputs, results, strict=True):
+                storage_map[output][0] = value
+                compute_map[output][0] = True
+
+        return thunk
+
     def get_params(self, node: Apply) -> Any:
         """Return the value of the extra argument of `perform`.
 

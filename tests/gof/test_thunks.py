@@ -8,6 +8,7 @@ import pytest
 import symc
 import symc.tensor as T
 from symc.gof import Apply, Op
+from symc.runtime.toolchain import compiler
 
 
 @pytest.fixture(params=["native", "numpy"])
@@ -80,3 +81,22 @@ def test_the_default_thunk():
     np.testing.assert_array_equal(storage[node.outputs[0]][0], [2, 2])
     assert thunk.lazy is False
     assert thunk.outputs == [storage[node.outputs[0]]]
+
+
+@pytest.mark.skipif(not symc.config.cxx or compiler() is None, reason="needs a C++ compiler")
+def test_a_thunk_of_c_code():
+    x = T.dvector("x")
+
+    class Copy(_Unary):
+        def c_code(self, node, name, inames, onames, sub):
+            return f"{onames[0]} = (PyArrayObject *)PyArray_NewCopy({inames[0]}, NPY_CORDER);"
+
+    node = Copy()(x).owner
+    storage = {x: [np.arange(2.0)], node.outputs[0]: [None]}
+    computed = {x: [True], node.outputs[0]: [False]}
+    node.op.make_c_thunk(node, storage, computed, [])()
+    np.testing.assert_array_equal(storage[node.outputs[0]][0], [0, 1])
+    assert computed[node.outputs[0]] == [True]
+    plain = OwnThunk()(x).owner
+    with pytest.raises(NotImplementedError, match="no C code"):
+        plain.op.make_c_thunk(plain, {}, {}, [])
