@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..array import scalarop, scalarrules, scalartype
+from ..array import autocast, scalarop, scalarrules, scalartype
 from ..array.scalarrules import types_of
 from ..array.scalartype import Scalar, as_scalar, cast, get_scalar_type
 from ..config import config
@@ -44,6 +44,7 @@ def names() -> dict[str, Any]:
         found[type(op).__name__] = type(op)
     found |= {name: getattr(scalarrules, name) for name in scalarrules.__all__}
     found |= {name: getattr(scalartype, name) for name in scalartype.__all__}
+    found |= {name: getattr(autocast, name) for name in autocast.__all__}
     found |= {name: getattr(scalarop, name) for name in scalarop.__all__}
     found |= {name: get_scalar_type(name) for name in DTYPES}
     return (

@@ -125,3 +125,20 @@ def test_only_0d_tensors_are_scalars() -> None:
         T.scalar_from_tensor(T.vector())
     with pytest.raises(TypeError, match="0-d tensor"):
         T.tensor_from_scalar(T.vector())
+
+
+def test_autocast() -> None:
+    for value, dtype in [(1, "int8"), (300, "int16"), (-(2**40), "int64")]:
+        assert scalar.autocast_int(value).dtype == dtype
+        assert scalar.autocast_int(value) == value
+    assert scalar.autocast_float(0.5).dtype == "float16"
+    assert scalar.autocast_float(0.1).dtype == "float64"
+    assert scalar.autocast_float(np.float32(0.1)).dtype == "float32"
+    assert scalar.NumpyAutocaster(("float32",))(0.1).dtype == "float32"
+    with scalar.autocast_float_as("float32"):
+        assert (T.ivector() * 1.1).dtype == "float32"
+    assert (T.ivector() * 1.1).dtype == symc.config.floatX
+    with pytest.raises(ValueError, match="one dtype"):
+        scalar.autocast_float_as("float32", "float64")
+    with pytest.raises(ValueError, match="at least one"):
+        scalar.NumpyAutocaster(())
