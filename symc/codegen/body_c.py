@@ -311,6 +311,9 @@ class Body:
         record = self.program.buffers[buffer]
         terms = []
         for axis in reversed(range(len(record.shape))):
+            length = record.shape[axis]
+            if length.is_const and int(length.value) == 1:
+                continue
             expected = self.places.size(self.places.contiguous_stride(record, axis))
             actual = self.places.stride(buffer, axis)
             if actual != expected:

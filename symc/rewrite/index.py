@@ -25,7 +25,7 @@ from .rule import rule
 from .sizes import length_variable
 from .values import constant_value
 
-__all__ = ["entries_of", "is_range_over", "is_whole"]
+__all__ = ["elemwise_at", "entries_of", "is_range_over", "is_whole"]
 
 
 def is_range_over(rows: Any, x: Any, axis: int, ctx: Any) -> bool:
@@ -206,6 +206,15 @@ def index_of_elemwise(node: Any, ctx: Any) -> Any:
         return None
     if len(whole.owner.outputs) != 1 or ctx.readers(whole) != 1:
         return None
+    return elemwise_at(node, ctx)
+
+
+def elemwise_at(node: Any, ctx: Any) -> Any:
+    """f(x, y)[i] as f(x[i], y[i]), for a node that indexes what an `Elemwise` computes.
+
+    None where lengths are not proved equal, or a check of the index would be lost.
+    """
+    whole = node.inputs[0]
     entries = _entries(node)
     operands = []
     for v in whole.owner.inputs:

@@ -22,7 +22,7 @@ from .index import entries_of, is_range_over, is_whole
 from .rule import rule
 from .values import constant_value, matches_shape, operands_of
 
-__all__ = ["WRITES"]
+__all__ = ["WRITES", "scattered"]
 
 WRITES = (IncSubtensor, AdvancedIncSubtensor, AdvancedIncSubtensor1)
 """The ops that write: operands ``x, values, *indices``."""
@@ -173,7 +173,7 @@ def product_with_zeroed_part(node: Any, ctx: Any) -> Any:
 # ---------------------------------------------------------------------------------------------
 
 
-def _scattered(x: Any) -> Any:
+def scattered(x: Any) -> Any:
     """The node that adds values to zeros, if `x` is made by one, else None."""
     node = _write(x)
     if node is None or node.op.set_instead_of_inc:
@@ -185,7 +185,7 @@ def _scattered(x: Any) -> Any:
 def row_sums_of_scatter(node: Any, ctx: Any) -> Any:
     """The row sums of v scattered to (arange(n), y) in zeros are v."""
     (x,) = node.inputs
-    scatter = _scattered(x)
+    scatter = scattered(x)
     if scatter is None or x.type.ndim != 2 or node.op.axes(2) != (1,):
         return None
     values = scatter.inputs[1]
@@ -212,7 +212,7 @@ def product_with_scatter(node: Any, ctx: Any) -> Any:
     (out,) = node.outputs
     candidates = node.inputs if node.op.scalar_op is mul else node.inputs[:1]
     for k, x in enumerate(candidates):
-        scatter = _scattered(x)
+        scatter = scattered(x)
         if scatter is None or ctx.readers(x) != 1 or x.type.dtype != out.type.dtype:
             continue
         if not ctx.same_shape(x, out):
@@ -247,7 +247,7 @@ def sum_with_scatter(node: Any, ctx: Any) -> Any:
     (out,) = node.outputs
     is_difference = node.op.scalar_op is sub
     for k, x in enumerate(node.inputs):
-        scatter = _scattered(x)
+        scatter = scattered(x)
         if scatter is None or ctx.readers(x) != 1 or x.type.dtype != out.type.dtype:
             continue
         others = node.inputs[:k] + node.inputs[k + 1 :]

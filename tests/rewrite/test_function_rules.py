@@ -219,6 +219,11 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: (g.x * g.row)[1],
         lambda g: (g.col * g.row)[:, 1],
     ],
+    "piece_of_elemwise": [
+        lambda g: (lambda e: e[:2] * m.exp(e[2:].sum()))(g.x + g.y),
+        lambda g: (lambda e: [m.exp(e[:, :1]), e[:, 1:3] + e[:, 3:]])(g.col * g.x),
+        lambda g: (lambda e: grad(r.sum(e[:, :2] * e[:, 2:]), g.x))(m.sin(g.x + g.row)),
+    ],
     "slice_of_alloc": [lambda g: alloc(g.s, 3, 4)[1:, ::2]],
     "index_of_dot": [
         lambda g: dot(g.x, g.z)[g.i],
@@ -258,6 +263,13 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: m.exp(g.x) - _scattered(g, g.t),
         lambda g: _scattered(g, g.t) - m.exp(g.x),
         lambda g: inc_subtensor(zeros_like(g.x)[1:], 1.0) + inc_subtensor(zeros_like(g.x)[0], g.v),
+    ],
+    "sum_of_pieces": [
+        lambda g: (lambda e: grad(r.sum(e[:, :2] * m.exp(e[:, 2:])), g.x))(m.sin(g.x)),
+        lambda g: (lambda n: inc_subtensor(zeros_like(g.x)[n:], m.exp(g.x[n:]))
+                   + inc_subtensor(zeros_like(g.x)[:n], m.sin(g.x[:n])))(g.i),
+        lambda g: m.exp(g.x) + inc_subtensor(zeros_like(g.x)[:, 1:], m.sin(g.x[:, 1:]))
+        + inc_subtensor(zeros_like(g.x)[:, :1], g.x[:, :1] * g.s),
     ],
     "join_of_one": [lambda g: concatenate([g.x], axis=1)],
     "join_of_empty": [lambda g: concatenate([g.v, np.zeros(0), g.t])],
