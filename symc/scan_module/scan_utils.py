@@ -13,6 +13,7 @@ from ..compile.shapes import infer_shapes
 from ..graph.graph import clone_get_equiv, clone_replace, equal_computations, rebuild
 from ..graph.node import Constant, SharedVariable, Variable
 from ..graph.walk import toposort
+from ..lazy import late_names
 from ..ops.alloc import zeros
 from ..ops.join import join
 from ..ops.scan.op import Scan, ScanInfo
@@ -33,6 +34,17 @@ __all__ = [
 ]
 
 clone = clone_replace
+
+ABSENT: dict[str, str] = {
+    "Validator": "scan finds what its function uses by itself; `strict=True` refuses what is not "
+    "handed to it",
+    "compress_outs": "loops are taken apart and put together by symc.ops.scan.parts.LoopParts",
+    "scan_can_remove_outs": "what nobody needs leaves a loop when it is compiled",
+    "traverse": "graphs are not moved to a device; use map_variables",
+}
+"""Names of Theano's that have no counterpart, and what to use."""
+
+__getattr__ = late_names(__name__, {}, ABSENT)
 
 
 def infer_shape(

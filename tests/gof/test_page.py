@@ -9,6 +9,7 @@ import pytest
 
 import symc.compile
 from symc import gof
+from symc.scan_module import scan_utils
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "from_theano.md"
 ROWS = [
@@ -22,12 +23,13 @@ TABLE = {name: use for names, use in ROWS for name in re.findall(r"`([\w.]+)`", 
 def test_the_table_is_complete() -> None:
     absent = {f"gof.{name}": use for name, use in gof.ABSENT.items()}
     absent |= {f"compile.{name}": use for name, use in symc.compile.ABSENT.items()}
+    absent |= {f"scan_module.scan_utils.{name}": use for name, use in scan_utils.ABSENT.items()}
     assert absent == TABLE
 
 
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_the_table_is_true(name: str) -> None:
-    package, _, attribute = name.partition(".")
+    package, _, attribute = name.rpartition(".")
     text = re.escape(f"symc.{name} does not exist in symc: {TABLE[name]}")
     with pytest.raises(ImportError, match=text):
         exec(f"from symc.{package} import {attribute}")
