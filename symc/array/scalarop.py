@@ -463,6 +463,7 @@ def _function(user_op: ScalarOp, dtypes: tuple[str, ...]) -> _Function | None:
     node = user_op.make_node(*[get_scalar_type(d).make_variable() for d in dtypes])
     inputs = [f"x{i}" for i in range(len(dtypes))]
     outputs = [f"z{k}" for k in range(user_op.nout)]
+    title = re.sub(r"[^ -~]|[\"\\]", "?", user_op.name)
     try:
         code = user_op.c_code(node, "op", inputs, outputs, {"fail": _FAIL, "id": "0"})
     except (NotImplementedError, MethodNotDefined):
@@ -470,15 +471,18 @@ def _function(user_op: ScalarOp, dtypes: tuple[str, ...]) -> _Function | None:
     support = user_op.c_support_code()
     extra = user_op.c_support_code_apply(node, "op")
     texts = "\n".join((code, support, extra))
+    located = f'#line 1 "c_code of {title}"\n{code}'  # what the compiler's messages shall name
     if _NOT_C.search(texts) or user_op.c_libraries():
         return None
     heads = [f"#include {h}" if h[0] in _QUOTES else f"#include <{h}>" for h in user_op.c_headers()]
     needs = [publish_header(_NPY_TYPES), publish_header("\n".join([*heads, support]))]
     head = "".join(f'#include "{name}"\n' for name in needs)
-    digest = hashlib.sha256(f"{dtypes}{head}{texts}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{title}{dtypes}{head}{texts}".encode()).hexdigest()[:16]
     name = f"su_{digest}"
     results = [o.type.dtype for o in node.outputs]
-    functions = [_definition(f"{name}_{k}", code, dtypes, results, k) for k in range(user_op.nout)]
+    functions = [
+        _definition(f"{name}_{k}", located, dtypes, results, k) for k in range(user_op.nout)
+    ]
     needs.append(publish_header("\n".join([head, extra, *functions])))
     straight = not (_BRANCHES.search(texts) or _CALL.search(code))
     return _Function(name, tuple(needs), straight)

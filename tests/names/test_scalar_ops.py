@@ -343,3 +343,23 @@ def test_a_composite_of_something_else_is_refused() -> None:
         Composite([x], [x + y])
     with pytest.raises(TypeError, match="only scalar ops"):
         Composite([x], [scalar.as_scalar(T.tensor_from_scalar(x) * 2)])
+
+
+def test_what_the_compiler_says_names_the_op(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symc.runtime.notice._given", [])  # there is one notice per process
+    x = T.vector()
+    op = T.Elemwise(Cplusplus("this is no C;"))
+    with pytest.warns(RuntimeWarning, match="c_code of Cplusplus"):
+        value = compiled([x], op(x))([3.0])
+    np.testing.assert_allclose(value, [9.0])
+
+
+class SameC(WrongC):
+    """Another op with the same code."""
+
+
+def test_equal_code_of_different_ops() -> None:
+    x = T.vector()
+    one, two = T.Elemwise(WrongC(scalar.same_out)), T.Elemwise(SameC(scalar.same_out))
+    assert one != two
+    np.testing.assert_allclose(compiled([x], one(x) * two(2 * x))([1.0]), [12.0])
