@@ -51,7 +51,7 @@ def compiled_node(node: Apply) -> Callable[[list[Any]], list[Any]] | None:
 
 
 def _compiled(node: Apply) -> Any:
-    if not has_c_code(node.op):
+    if not has_c_code(type(node.op)):
         return None
     try:
         source, build = user_source(node)

@@ -82,6 +82,13 @@ class Op(UserCode, MakesThunks, WithProps):
     params_type: Any = None
     check_input = True
     _f16_ok = False
+    _has_c_code = False
+    _has_own_thunk = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._has_c_code = has_c_code(cls)
+        cls._has_own_thunk = has_own_thunk(cls)
 
     # -- making nodes -------------------------------------------------------------------------
 
@@ -392,7 +399,7 @@ def set_compile_hook(
 
 def compiled_code(node: Apply) -> Callable[[list[Any]], list[Any]] | None:
     """The compiled form of a node whose op has C code, or None."""
-    return _compile_node(node) if has_c_code(node.op) else None
+    return _compile_node(node) if node.op._has_c_code else None
 
 
 def run_perform(node: Apply, inputs: Sequence[Any], allow_destroy: bool = False) -> list[Any]:
@@ -428,11 +435,11 @@ def run_perform(node: Apply, inputs: Sequence[Any], allow_destroy: bool = False)
         for i in {i for overwritten in op.destroy_map.values() for i in overwritten}:
             values[i] = node.inputs[i].type.copy_value(values[i])
     cells: list[list[Any]] = [[None] for _ in node.outputs]
-    compiled = compiled_code(node)
+    compiled = _compile_node(node) if op._has_c_code else None
     try:
         if compiled is not None:
             cells = [[value] for value in compiled(values)]
-        elif has_own_thunk(op):
+        elif op._has_own_thunk:
             cells = run_thunk(node, values)
         elif op.params_type is None:
             op.perform(node, values, cells)

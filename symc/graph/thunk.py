@@ -69,9 +69,8 @@ class MakesThunks:
         return thunk
 
 
-def has_own_thunk(op: Any) -> bool:
-    """Tell whether an op overrides what makes its thunks."""
-    cls = type(op)
+def has_own_thunk(cls: Any) -> bool:
+    """Tell whether a class of ops overrides what makes its thunks."""
     return (
         cls.make_thunk is not MakesThunks.make_thunk
         or cls.prepare_node is not MakesThunks.prepare_node

@@ -108,6 +108,6 @@ class UserCode:
         return self.c_code_cache_version()
 
 
-def has_c_code(op: Any) -> bool:
-    """Tell whether an op brings C code of its own for NumPy arrays."""
-    return isinstance(op, UserCode) and type(op).c_code is not UserCode.c_code
+def has_c_code(cls: type) -> bool:
+    """Tell whether a class of ops brings C code of its own for NumPy arrays."""
+    return getattr(cls, "c_code", UserCode.c_code) is not UserCode.c_code
