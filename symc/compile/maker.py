@@ -15,8 +15,8 @@ from ..graph.walk import graph_inputs
 from ..lazy import LazyModule
 from .callable import Function, StatefulFunction
 from .collect import Closed, close, update_pairs
-from .inputs import In, Out, changed_input, flat_outputs
-from .mode import Mode
+from .inputs import In, Out, as_input, changed_input, flat_outputs
+from .mode import Mode, get_mode
 
 _executors = LazyModule("symc.compile.executors")  # with the lowering and the printing of C
 
@@ -26,10 +26,10 @@ class FunctionMaker:
 
     Parameters
     ----------
-    specs : sequence of In
+    specs : sequence of In or Variable
     outputs : Variable, Out, list, dict or None
         As the user gave them; decides what a call returns.
-    mode : Mode
+    mode : Mode or str, optional
     updates, givens, no_default_updates, strict :
         See `function`.
     name : str or None
@@ -39,9 +39,9 @@ class FunctionMaker:
 
     def __init__(
         self,
-        specs: Sequence[In],
+        specs: Sequence[Any],
         outputs: Any,
-        mode: Mode,
+        mode: Mode | str | None = None,
         *,
         updates: Any = None,
         givens: Any = None,
@@ -51,9 +51,9 @@ class FunctionMaker:
         on_unused_input: str | None = None,
         swap: Mapping[SharedVariable, SharedVariable] | None = None,
     ) -> None:
-        self.specs = list(specs)
+        self.specs = [as_input(spec) for spec in specs]
         self.outputs_given = outputs
-        self.mode = mode
+        self.mode = get_mode(mode)
         self.updates = update_pairs(updates)
         self.givens = update_pairs(givens)
         self.no_default_updates = no_default_updates

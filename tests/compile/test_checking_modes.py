@@ -259,3 +259,28 @@ def test_global_stats_and_printers(x):
     assert "Global stats:" in out.getvalue()
     stats.reset()
     assert stats.fct_callcount == 0
+
+
+def test_a_maker_by_itself(x):
+    maker = symc.FunctionMaker([symc.In(x, value=[2.0])], x * 3, "FAST_COMPILE")
+    f = maker.create()
+    assert f() == [6.0]
+    assert f.maker is maker
+    assert maker.mode.linker == "numpy"
+    assert [str(n.op) for n in maker.fgraph.toposort()] == ["Elemwise{mul}"]
+
+
+def test_aliases_of_views_and_overwritten_operands(x):
+    class View(_Unary):
+        view_map = {0: [0]}
+
+    class Inplace(_Unary):
+        destroy_map = {0: [0]}
+
+    view = View()(x)
+    over = Inplace()(view)
+    other = T.exp(view)
+    graph = symc.FunctionGraph([x], [over, other], clone=False)
+    assert symc.compile.alias_root(over) is x
+    assert symc.compile.alias_root(other) is other
+    assert symc.compile.infer_reuse_pattern(graph, [view]) == {x, view, over}
