@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DTypeError
 from .op import UNDEFINED, ScalarOp, scalar_op
 from .random import HALF, minus_two_log, minus_two_log_of, normal_pair64, philox_block
 
@@ -25,6 +26,25 @@ SMALL_RESTS = np.array(
      0.00925546218271273, 0.00833056343336287]
 )  # fmt: skip
 """What Stirling's formula for log(k!) lacks, for k below 10."""
+NEAR = (
+    (2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4,
+     4.5921953931549871457e4, 1.3731693765509461125e4, 1.9715909503065514427e3,
+     1.3314166789178437745e2, 3.3871328727963666080),
+    (5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4,
+     2.1213794301586595867e4, 5.3941960214247511077e3, 6.8718700749205790830e2,
+     4.2313330701600911252e1, 1.0),
+)  # fmt: skip
+"""Coefficients of AS 241 (Wichura 1988), the inverse of the normal distribution's integral: of
+numerator and denominator in the middle, from 0.075 to 0.925."""
+FAR = (
+    (7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1,
+     1.27045825245236838258, 3.64784832476320460504, 5.76949722146069140550,
+     4.63033784615654529590, 1.42343711074968357734),
+    (1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2,
+     1.48103976427480074590e-1, 6.89767334985100004550e-1, 1.67638483018380384940,
+     2.05319162663775882187, 1.0),
+)  # fmt: skip
+"""The same further out."""
 
 
 def _open_unit(word: np.ndarray) -> np.ndarray:
@@ -57,6 +77,25 @@ def _exp(x: Any) -> Any:
     c = r - c * t
     y = 1.0 - ((rest - r * c / (2.0 - c)) - high)
     return np.where(inside, y * exponent.view(np.float64), np.where(x == x, 0.0, x))
+
+
+def _rational(r: Any, above: Sequence[float], below: Sequence[float]) -> tuple[Any, Any]:
+    """Two polynomials of `r` by Horner's scheme, highest power first."""
+    n, m = np.full_like(r, above[0]), np.full_like(r, below[0])
+    for a, b in zip(above[1:], below[1:], strict=True):
+        n, m = n * r + a, m * r + b
+    return n, m
+
+
+def _within_two(u: Any) -> Any:
+    q = (np.asarray(u) - 0.5) * 0.95449973610364158560
+    far = np.where(q < 0, 0.5 + q, 0.5 - q)
+    n, m = _rational(0.180625 - q * q, *NEAR)
+    near = q * n / m
+    n, m = _rational(np.sqrt(minus_two_log(np.atleast_1d(far)) * 0.5) - 1.6, *FAR)
+    rest = (n / m).reshape(far.shape)
+    found = np.where(far < 0.075, np.where(q < 0, -rest, rest), near)
+    return np.where((u >= 0) & (u <= 1), found, np.nan)
 
 
 def _stirling_rest(k: Any) -> Any:
@@ -227,14 +266,33 @@ def _binomials(key: Any, counter: Any, i: Any, n: Any, p: Any) -> np.ndarray:
     return result.reshape(size)
 
 
+class Draw(ScalarOp):
+    """A function of exactly the dtypes `operands`, whose value is a `result`."""
+
+    def __init__(
+        self, name: str, nin: int, *, operands: tuple[str, ...], result: str, **fields: Any
+    ) -> None:
+        super().__init__(name, nin, out=self._types, **fields)
+        self.operands = operands
+        self.result = result
+
+    def _types(self, dtypes: Sequence[str]) -> tuple[tuple[str, ...], str]:
+        if tuple(dtypes) != self.operands:
+            raise DTypeError(
+                f"{self.name} takes {', '.join(self.operands)}, and not {', '.join(dtypes)}"
+            )
+        return self.operands, self.result
+
+    def text_dtype(self, dtype: str) -> str:
+        """The dtype of the result."""
+        return self.result
+
+
 def _draw(name: str, parameters: int, dtype: str, numpy: Callable[..., Any], doc: str) -> ScalarOp:
     """A draw of an element, given key, counter, position and float64 parameters."""
     slope = None if dtype == "int64" else UNDEFINED
     places = ", ".join(f"{{{k}}}" for k in range(3 + parameters))
     operands = ("uint64",) * 3 + ("float64",) * parameters
-
-    def types(dtypes: Sequence[str]) -> tuple[tuple[str, ...], str]:
-        return operands, dtype
 
     def reference(*arrays: Any) -> Any:
         with np.errstate(all="ignore"):
@@ -244,7 +302,9 @@ def _draw(name: str, parameters: int, dtype: str, numpy: Callable[..., Any], doc
         name,
         3 + parameters,
         cls="".join(part.capitalize() for part in name.split("_")),
-        out=types,
+        base=Draw,
+        operands=operands,
+        result=dtype,
         numpy=reference,
         c=f"sy_{name}({places})",
         grad=lambda g, y, *xs: (None,) * 3 + (slope,) * parameters,
@@ -271,3 +331,19 @@ binomial_draw = _draw(
     "binomial_draw", 2, "int64", _binomials,
     "Successes in n trials of probability p (Hormann 1993); -1 for no number or probability.",
 )  # fmt: skip
+within_two = scalar_op(
+    "within_two",
+    1,
+    cls="WithinTwo",
+    base=Draw,
+    operands=("float64",),
+    result="float64",
+    numpy=_within_two,
+    c="sy_within_two({0})",
+    grad=lambda g, y, x: (UNDEFINED,),
+    kinds="f",
+    needs=("sy_sampling.h",),
+    vector=True,
+    cost=50,
+    doc="The number below which a share of the normal distribution between -2 and 2 lies.",
+)

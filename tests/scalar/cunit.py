@@ -65,7 +65,7 @@ def function_text(name, dtype, qualifier=""):
 
 
 def unit_text(which):
-    head = '#include <complex.h>\n#undef I\n#include "special.h"\n#include "sy_random.h"\n'
+    head = '#include <complex.h>\n#undef I\n#include "special.h"\n#include "sy_sampling.h"\n'
     return head + "".join(function_text(name, dtype) for name, dtype in which)
 
 

@@ -43,7 +43,7 @@ def test_every_real_record_compiles(tmp_path):
     ]
     assert len(texts) > 300
     source = tmp_path / "records.cu"
-    source.write_text('#include "special.h"\n#include "sy_random.h"\n' + "".join(texts))
+    source.write_text('#include "special.h"\n#include "sy_sampling.h"\n' + "".join(texts))
     done = subprocess.run(
         ["nvcc", "-std=c++17", "-ptx", f"-I{INCLUDE}", "-o", str(tmp_path / "records.ptx"), source],
         capture_output=True,

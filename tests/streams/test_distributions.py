@@ -9,6 +9,7 @@ from scipy import stats
 import symc
 import symc.tensor as T
 from symc.sandbox.rng_mrg import MRG_RandomStreams
+from symc.scalar.sampling import within_two
 from symc.tensor.shared_randomstreams import RandomStreams
 
 COUNT = 20_000
@@ -110,6 +111,12 @@ def test_huge_counts_have_the_right_spread(size):
     for values, mean, spread in ((many, size, size**0.5), (half, size / 2, size**0.5 / 2)):
         z = (values - mean) / spread
         assert stats.kstest(z, "norm").pvalue > LEAST
+
+
+def test_the_inverse_of_the_normal_integral():
+    shares = np.r_[np.linspace(0, 1 - 2.0**-53, 1001), 2.0**-24, 0.0785, 0.9215]
+    law = stats.truncnorm(-2, 2)
+    np.testing.assert_allclose(within_two.numpy(shares), law.ppf(shares), rtol=1e-12, atol=1e-14)
 
 
 def test_dirichlet_vectors():

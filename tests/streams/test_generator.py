@@ -96,6 +96,7 @@ def _all_draws(streams, rows, dtype):
         streams.uniform(size, dtype=dtype),
         streams.normal(size, dtype=dtype),
         streams.normal(size, dtype=dtype)[:, ::-1] + streams.uniform((7, rows), dtype=dtype).T,
+        streams.truncated_normal(size, dtype=dtype),
         streams.binomial(size, n=1, p=0.3),
         streams.binomial(size, n=1, p=1e-5),
         streams.binomial(size, n=12, p=0.3),

@@ -6,16 +6,15 @@ the broadcast parameters.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from ...array.convert import as_tensor_variable
 from ...scalar.random import below64, normal32, normal64, philox32, philox64, unit16, unit32, unit64
-from ...scalar.sampling import binomial_draw, poisson_draw
+from ...scalar.sampling import binomial_draw, poisson_draw, within_two
 from ..elemwise import Elemwise, cast
-from ..math import eq, erfinv, lt, maximum, minimum, switch
+from ..math import eq, lt, maximum, minimum, switch
 from .parameters import (
     discrete_dtype,
     fitted,
@@ -43,6 +42,7 @@ __all__ = [
 _below = Elemwise(below64)
 _unit16, _unit32, _unit64 = Elemwise(unit16), Elemwise(unit32), Elemwise(unit64)
 _binomial, _poisson = Elemwise(binomial_draw), Elemwise(poisson_draw)
+_within_two = Elemwise(within_two)
 LEAST_SHORT = 1e-3
 """Known probabilities from here to 1 minus it are compared with 24 random bits, others with 53."""
 
@@ -139,8 +139,8 @@ def truncated_normal(
     lengths, mean, scale = _location(avg, std, size, ndim, dtype)
     work = "float32" if dtype == "float16" else dtype
     u = units(state, lengths, work)
-    drawn = math.sqrt(2.0) * erfinv((2 * u - 1) * math.erf(math.sqrt(2.0)))
-    return cast(maximum(minimum(drawn, 2), -2), dtype) * scale + mean
+    drawn = maximum(minimum(_within_two(cast(u, "float64")), 2), -2)
+    return cast(drawn, dtype) * scale + mean
 
 
 def probability(p: Any, dtype: str = "float64") -> Any:

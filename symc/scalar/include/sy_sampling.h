@@ -39,6 +39,33 @@ SY_FN double sy_plain_exp(double x) {
   return y * sy_from_bits((low + 1023) << 52);
 }
 
+/* The number below which a share u of the normal distribution between -2 and 2 lies (the rational
+ * functions of Wichura's AS 241, 1988). */
+SY_FN double sy_within_two(double u) {
+  double q = (u - 0.5) * 0.95449973610364158560, far = q < 0 ? 0.5 + q : 0.5 - q;
+  double r = 0.180625 - q * q, n = 2.5090809287301226727e+3, m = 5.2264952788528545610e+3;
+  n = n * r + 3.3430575583588128105e+4, m = m * r + 2.8729085735721942674e+4;
+  n = n * r + 6.7265770927008700853e+4, m = m * r + 3.9307895800092710610e+4;
+  n = n * r + 4.5921953931549871457e+4, m = m * r + 2.1213794301586595867e+4;
+  n = n * r + 1.3731693765509461125e+4, m = m * r + 5.3941960214247511077e+3;
+  n = n * r + 1.9715909503065514427e+3, m = m * r + 6.8718700749205790830e+2;
+  n = n * r + 1.3314166789178437745e+2, m = m * r + 4.2313330701600911252e+1;
+  n = n * r + 3.3871328727963666080e+0, m = m * r + 1.0;
+  double near = q * n / m;
+  r = sqrt(sy_minus_two_log(far) * 0.5) - 1.6, n = 7.74545014278341407640e-4;
+  m = 1.05075007164441684324e-9;
+  n = n * r + 2.27238449892691845833e-2, m = m * r + 5.47593808499534494600e-4;
+  n = n * r + 2.41780725177450611770e-1, m = m * r + 1.51986665636164571966e-2;
+  n = n * r + 1.27045825245236838258e+0, m = m * r + 1.48103976427480074590e-1;
+  n = n * r + 3.64784832476320460504e+0, m = m * r + 6.89767334985100004550e-1;
+  n = n * r + 5.76949722146069140550e+0, m = m * r + 1.67638483018380384940e+0;
+  n = n * r + 4.63033784615654529590e+0, m = m * r + 2.05319162663775882187e+0;
+  n = n * r + 1.42343711074968357734e+0, m = m * r + 1.0;
+  double rest = q < 0 ? -(n / m) : n / m;
+  double found = far < 0.075 ? rest : near;
+  return u >= 0 && u <= 1 ? found : NAN;
+}
+
 /* log(k!) is (k + 1/2) log(k + 1) - (k + 1) + log(2 pi) / 2 + this. */
 SY_FN double sy_stirling_rest(double k) {
   static const double small[10] = {
