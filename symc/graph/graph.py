@@ -306,6 +306,14 @@ def is_same_graph(
 # ---------------------------------------------------------------------------------------------
 
 
+_CHANGING = frozenset(
+    (
+        *("add_input", "attach_feature", "change_input", "import_node", "import_var"),
+        *("remove_feature", "replace", "replace_all", "replace_all_validate", "replace_validate"),
+    )
+)
+
+
 class Graph:
     """An immutable graph: inputs, outputs, and the applications between them in order.
 
@@ -448,6 +456,14 @@ class Graph:
             places = {node: i for i, node in enumerate(self.apply_nodes)}
             for node, before in self._orderings.items():
                 yield f"{places.get(node)} after {[places.get(other) for other in before]}"
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _CHANGING:
+            raise AttributeError(
+                f"a Graph has no {name}, because it is never changed; a FunctionGraph with copies "
+                "of its nodes can be: FunctionGraph(graph.inputs, graph.outputs)"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __iter__(self) -> Iterator[Apply]:
         return iter(self.apply_nodes)

@@ -184,6 +184,19 @@ def test_other_features():
     assert fgraph.outputs[1].name == "total"
 
 
+def test_graphs_of_compiled_functions_are_only_looked_at():
+    x = T.dvector("x")
+    fgraph = symc.function([x], T.exp(x) * 2, mode="FAST_COMPILE").maker.fgraph
+    assert {str(n.op) for n in fgraph.apply_nodes} == {"Elemwise{exp}", "Elemwise{mul}"}
+    with pytest.raises(AttributeError, match="is never changed; a FunctionGraph"):
+        fgraph.replace(fgraph.outputs[0], fgraph.inputs[0])
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = fgraph.nothing
+    made = gof.FunctionGraph(fgraph.inputs, fgraph.outputs)
+    made.replace(made.outputs[0], made.inputs[0])
+    assert made.outputs == made.inputs
+
+
 def test_orderings():
     x = T.dvector("x")
     first, second = T.exp(x), T.sin(x)
