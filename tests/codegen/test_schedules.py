@@ -8,6 +8,8 @@ import pytest
 from symc.codegen.tiles import UNROLL
 from symc.loop import ir
 from symc.loop.interp import run_kernel, run_nest
+from symc.loop.kernel import Store
+from symc.scalar.expr import walk
 from tests.codegen import kernels as K
 from tests.codegen.harness import COMPILER, call_nest, compile_text, copy_with_strides, nest_text
 
@@ -224,3 +226,16 @@ def test_sums_of_columns_take_several_rows_at_a_time(tmp_path):
         arrays = {"x": x, "z": np.zeros(150, "float32")}
         call_nest(library, 0, functions[0], nest, arrays, case.sizes({"a": rows, "b": 150}))
         np.testing.assert_array_equal(arrays["z"], total.astype("float32"))
+
+
+@pytest.mark.parametrize("case", [K.softmax("float32"), K.normalised("float64")])
+def test_short_rows_are_gathered_once(case):
+    nest = case.nests()["lanes"]
+    read = [
+        node
+        for stmt, _ in ir.statements(nest.body)
+        if isinstance(stmt, (ir.Let, Store))
+        for node in walk(ir.expressions(stmt))
+        if node.kind == "load" and node.payload == "x"
+    ]
+    assert len(read) == 1
