@@ -9,6 +9,7 @@ from ..ops.alloc import Alloc
 from ..ops.dimshuffle import DimShuffle, dimshuffle
 from ..ops.dot import Dot, dot_op
 from ..ops.elemwise import elemwise_of
+from ..ops.shape import patternbroadcast
 from ..scalar.arith import add, mul, neg, sub
 from .rule import rule
 from .sizes import length_variable
@@ -41,14 +42,16 @@ def transpose_of_dot(node: Any, ctx: Any) -> Any:
 def product_with_inverse(node: Any, ctx: Any) -> Any:
     """dot(inverse(a), b) is solve(a, b), if nothing else reads the inverse."""
     x, y = node.inputs
+    pattern = node.outputs[0].type.broadcastable
     if x.type.ndim == 2 and _is_inverse(x) and ctx.readers(x) == 1:
-        return _solve.solve(x.owner.inputs[0], y)
+        return patternbroadcast(_solve.solve(x.owner.inputs[0], y), pattern)
     if y.type.ndim != 2 or not _is_inverse(y) or ctx.readers(y) != 1:
         return None
     transposed = dimshuffle(y.owner.inputs[0], 1, 0)
     if x.type.ndim == 1:
-        return _solve.solve(transposed, x)
-    return dimshuffle(_solve.solve(transposed, dimshuffle(x, 1, 0)), 1, 0)
+        return patternbroadcast(_solve.solve(transposed, x), pattern)
+    solution = dimshuffle(_solve.solve(transposed, dimshuffle(x, 1, 0)), 1, 0)
+    return patternbroadcast(solution, pattern)
 
 
 def _is_inverse(x: Any) -> bool:

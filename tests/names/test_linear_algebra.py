@@ -469,6 +469,19 @@ def test_products_with_an_inverse_are_solved(linker: str, side: str) -> None:
         assert "MatrixInverse" not in ops_of(f)
 
 
+@pytest.mark.filterwarnings("error")
+def test_products_of_inverses_with_rows_and_columns() -> None:
+    x, column, row = T.matrix(), T.col(), T.row()
+    inverse = nlinalg.matrix_inverse(x)
+    a = square(3)
+    b = rng(1).random((3, 1))
+    mode = symc.Mode("c", "fast_run").excluding("canonical")
+    f = symc.function([x, column], T.dot(inverse, column), mode=mode)
+    np.testing.assert_allclose(f(a, b), np.linalg.solve(a, b))
+    f = symc.function([x, row], T.dot(row, inverse), mode=mode)
+    np.testing.assert_allclose(f(a, b.T), np.linalg.solve(a.T, b).T)
+
+
 def test_an_inverse_with_other_readers_stays() -> None:
     x, b = T.matrix(), T.matrix()
     inverse = nlinalg.matrix_inverse(x)
