@@ -27,7 +27,7 @@ UP_TO_COMPILE = (*GRAPH_SIDE, *MACHINE_SIDE, "compile")
 # What code outside of symc may use, and so the packages that are written as a user would.
 PUBLIC = (
     *("", "errors", "config", "gof", "gradient", "printing", "scan_module", "ifelse", "tensor"),
-    "sparse",
+    *("sparse", "sandbox"),
 )
 
 # top-level module or package -> the others it may import ("" is symc/__init__.py)

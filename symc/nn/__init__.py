@@ -1,0 +1,28 @@
+"""Layers, and what goes with them: functions from expressions to expressions, each usable alone.
+
+The names are those of Lasagne, so that ``import symc.nn as lasagne`` runs programs written for it.
+"""
+
+from . import (
+    init,
+    layers,
+    nonlinearities,
+    objectives,
+    random,
+    regularization,
+    theano_extensions,
+    updates,
+    utils,
+)
+
+__all__ = [
+    "init",
+    "layers",
+    "nonlinearities",
+    "objectives",
+    "random",
+    "regularization",
+    "theano_extensions",
+    "updates",
+    "utils",
+]

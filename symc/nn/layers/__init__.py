@@ -1,0 +1,14 @@
+"""Layers of networks, and functions of whole networks."""
+
+from .base import *
+from .conv import *
+from .dense import *
+from .embedding import *
+from .helper import *
+from .input import *
+from .merge import *
+from .noise import *
+from .normalization import *
+from .pool import *
+from .shape import *
+from .special import *

@@ -1,0 +1,233 @@
+"""The classes that all layers derive from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import symc
+from symc.nn import utils
+
+__all__ = ["Layer", "MergeLayer"]
+
+Shape = tuple[Any, ...]
+
+
+def _check_lengths(shape: Sequence[Any], what: str) -> None:
+    if any(n is not None and not isinstance(n, symc.Variable) and n <= 0 for n in shape):
+        raise ValueError(
+            f"{what} has shape {tuple(shape)}: lengths must be positive, or None where they are "
+            "not known"
+        )
+
+
+class Layer:
+    """One input, one output, and parameters.
+
+    A subclass writes `get_output_for`, and `get_output_shape_for` where the output has another
+    shape than the input; it makes its parameters with `add_param`.
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+        The layer below, or the shape of the input, with None for lengths that are not known.
+    name : str, optional
+
+    Attributes
+    ----------
+    input_layer : Layer or None
+        None where a shape was given.
+    input_shape : tuple of int or None
+    params : dict
+        The tags of each parameter, by the parameter.
+    get_output_kwargs : list of str
+        Names that `get_output` may be given for this layer beyond the parameters with defaults of
+        `get_output_for`.
+
+    Raises
+    ------
+    ValueError
+        If a length of the input is not positive.
+    """
+
+    def __init__(self, incoming: Any, name: str | None = None) -> None:
+        if isinstance(incoming, tuple):
+            self.input_shape: Shape = incoming
+            self.input_layer: Layer | None = None
+        else:
+            self.input_shape = incoming.output_shape
+            self.input_layer = incoming
+        self.name = name
+        self.params: dict[Any, set[str]] = {}
+        self.get_output_kwargs: list[str] = []
+        _check_lengths(self.input_shape, f"the input of {self._called()}")
+
+    def _called(self) -> str:
+        return type(self).__name__ + (f" {self.name!r}" if self.name else "")
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of the output for the shape of the input that the layer was built for."""
+        shape = tuple(self.get_output_shape_for(self.input_shape))
+        if any(isinstance(n, symc.Variable) for n in shape):
+            raise ValueError(
+                f"{self._called()} says that its output has shape {shape}: lengths are numbers, or "
+                "None where they are not known, but not expressions"
+            )
+        return shape
+
+    def get_params(self, unwrap_shared: bool = True, **tags: bool) -> list[Any]:
+        """Return the parameters of this layer.
+
+        Parameters
+        ----------
+        unwrap_shared : bool
+            Whether to return the shared variables inside instead of parameters that are other
+            expressions.
+        **tags : bool
+            Which tags parameters must have (True) or not have (False), such as ``trainable=True``.
+
+        Returns
+        -------
+        list of SharedVariable, or of tensor
+        """
+        wanted = {tag for tag, value in tags.items() if value}
+        unwanted = {tag for tag, value in tags.items() if not value}
+        chosen = [
+            p for p, has in self.params.items() if wanted <= has and not unwanted & has
+        ]
+        return utils.collect_shared_vars(chosen) if unwrap_shared else chosen
+
+    def get_output_shape_for(self, input_shape: Any) -> Shape:
+        """Return the shape of the output for a shape of the input.
+
+        Parameters
+        ----------
+        input_shape : tuple of int or None
+
+        Returns
+        -------
+        tuple of int or None
+            Here that of the input.
+        """
+        return input_shape
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        """Return the output as an expression of the input.
+
+        Parameters
+        ----------
+        input : TensorVariable
+        **kwargs
+            What `get_output` was given, such as ``deterministic=True``.
+
+        Returns
+        -------
+        TensorVariable
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method get_output_for")
+
+    def add_param(self, spec: Any, shape: Sequence[int], name: str | None = None, **tags: bool):
+        """Make a parameter and note its tags.
+
+        Parameters
+        ----------
+        spec : number, numpy.ndarray, tensor or callable
+            As for `symc.nn.utils.create_param`.
+        shape : tuple of int
+        name : str, optional
+            The layer's own name is put before it.
+        **tags : bool
+            `trainable` and `regularizable` are True unless said otherwise.
+
+        Returns
+        -------
+        SharedVariable or TensorVariable
+
+        Raises
+        ------
+        ValueError
+            If the shape is not right.
+        TypeError
+            If `spec` is of another type.
+        """
+        if name is not None and self.name is not None:
+            name = f"{self.name}.{name}"
+        try:
+            param = utils.create_param(spec, shape, name)
+        except (ValueError, TypeError) as problem:
+            raise type(problem)(
+                f"{self._called()} with input of shape {self.input_shape}: {problem}"
+            ) from problem
+        has = {"trainable": True, "regularizable": True, **tags}
+        self.params[param] = {tag for tag, value in has.items() if value}
+        return param
+
+
+class MergeLayer(Layer):
+    """Several inputs, one output, and parameters.
+
+    Parameters
+    ----------
+    incomings : list of Layer or tuple
+        Layers below, or shapes.
+    name : str, optional
+
+    Attributes
+    ----------
+    input_layers : list of Layer or None
+    input_shapes : list of tuple
+    """
+
+    def __init__(self, incomings: Sequence[Any], name: str | None = None) -> None:
+        self.input_shapes = [i if isinstance(i, tuple) else i.output_shape for i in incomings]
+        self.input_layers = [None if isinstance(i, tuple) else i for i in incomings]
+        self.name = name
+        self.params = {}
+        self.get_output_kwargs = []
+        for shape in self.input_shapes:
+            _check_lengths(shape, f"an input of {self._called()}")
+
+    @property
+    def input_shape(self) -> Any:  # type: ignore[override]
+        """The shapes of all inputs, for messages."""
+        return self.input_shapes
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of the output for the shapes of the inputs that the layer was built for."""
+        shape = tuple(self.get_output_shape_for(self.input_shapes))
+        if any(isinstance(n, symc.Variable) for n in shape):
+            raise ValueError(
+                f"{self._called()} says that its output has shape {shape}: lengths are numbers, or "
+                "None where they are not known, but not expressions"
+            )
+        return shape
+
+    def get_output_shape_for(self, input_shapes: Any) -> Shape:
+        """Return the shape of the output for shapes of the inputs.
+
+        Parameters
+        ----------
+        input_shapes : list of tuple
+
+        Returns
+        -------
+        tuple of int or None
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method get_output_shape_for")
+
+    def get_output_for(self, inputs: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Return the output as an expression of the inputs.
+
+        Parameters
+        ----------
+        inputs : list of TensorVariable
+        **kwargs
+            What `get_output` was given.
+
+        Returns
+        -------
+        TensorVariable
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method get_output_for")

@@ -1,0 +1,139 @@
+"""Layers that are random in training, and the identity when `deterministic`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import symc
+import symc.tensor as T
+from symc.nn.layers.base import Layer
+from symc.nn.random import get_rng
+from symc.sandbox.rng_mrg import MRG_RandomStreams
+
+__all__ = [
+    "DropoutLayer",
+    "GaussianNoiseLayer",
+    "dropout",
+    "dropout_channels",
+    "dropout_locations",
+    "spatial_dropout",
+]
+
+LARGEST_SEED = 2147462579
+
+
+def new_streams() -> MRG_RandomStreams:
+    """Return random streams whose seed comes from `symc.nn.random.get_rng`."""
+    return MRG_RandomStreams(int(get_rng().randint(1, LARGEST_SEED)))
+
+
+class DropoutLayer(Layer):
+    """Sets elements to zero with probability `p`, and scales the others up.
+
+    Hinton, Srivastava, Krizhevsky, Sutskever and Salakhutdinov 2012; with the scaling in training,
+    so that nothing is to be done afterwards.
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+    p : float or scalar tensor
+    rescale : bool
+        Whether to divide by ``1 - p`` in training.
+    shared_axes : tuple of int
+        Axes along which all elements are dropped together.
+    name : str, optional
+    """
+
+    def __init__(
+        self,
+        incoming: Any,
+        p: Any = 0.5,
+        rescale: bool = True,
+        shared_axes: Sequence[int] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(incoming, **kwargs)
+        self._srng = new_streams()
+        self.p = p
+        self.rescale = rescale
+        self.shared_axes = tuple(shared_axes)
+
+    def get_output_for(self, input: Any, deterministic: bool = False, **kwargs: Any) -> Any:
+        """The input itself if `deterministic`, else with elements dropped."""
+        if deterministic or (not isinstance(self.p, symc.Variable) and self.p == 0):
+            return input
+        keep = T.constant(1) - self.p
+        if self.rescale:
+            input = input / T.cast(keep, input.dtype)
+        shape = list(self.input_shape)
+        if any(n is None for n in shape):
+            shape = [input.shape[k] if n is None else n for k, n in enumerate(shape)]
+        shared = {a if a >= 0 else a + input.ndim for a in self.shared_axes}
+        shape = [1 if k in shared else n for k, n in enumerate(shape)]
+        mask = self._srng.binomial(tuple(shape), p=keep, dtype=input.dtype)
+        if shared:
+            mask = T.patternbroadcast(mask, tuple(k in shared for k in range(input.ndim)))
+        return input * mask
+
+
+dropout = DropoutLayer
+
+
+def dropout_channels(incoming: Any, *args: Any, **kwargs: Any) -> DropoutLayer:
+    """Drop whole channels: all elements that differ in the axes after the second only.
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+    *args, **kwargs
+        As for `DropoutLayer`.
+
+    Returns
+    -------
+    DropoutLayer
+    """
+    shape = incoming if isinstance(incoming, tuple) else incoming.output_shape
+    return DropoutLayer(incoming, *args, **{**kwargs, "shared_axes": tuple(range(2, len(shape)))})
+
+
+spatial_dropout = dropout_channels
+
+
+def dropout_locations(incoming: Any, *args: Any, **kwargs: Any) -> DropoutLayer:
+    """Drop places: the same ones in all channels (axis 1).
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+    *args, **kwargs
+        As for `DropoutLayer`.
+
+    Returns
+    -------
+    DropoutLayer
+    """
+    return DropoutLayer(incoming, *args, **{**kwargs, "shared_axes": (1,)})
+
+
+class GaussianNoiseLayer(Layer):
+    """Adds independent normal values.
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+    sigma : float or scalar tensor
+        Standard deviation.
+    name : str, optional
+    """
+
+    def __init__(self, incoming: Any, sigma: Any = 0.1, **kwargs: Any) -> None:
+        super().__init__(incoming, **kwargs)
+        self._srng = new_streams()
+        self.sigma = sigma
+
+    def get_output_for(self, input: Any, deterministic: bool = False, **kwargs: Any) -> Any:
+        """The input itself if `deterministic`, else with noise."""
+        if deterministic or (not isinstance(self.sigma, symc.Variable) and self.sigma == 0):
+            return input
+        return input + self._srng.normal(input.shape, avg=0.0, std=self.sigma, dtype=input.dtype)
