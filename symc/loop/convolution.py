@@ -119,7 +119,7 @@ def weights_gradient(x: Array, g: Array, shape: Sequence[int], geometry: ConvGeo
     rows = _columns(g, groups)
     for at, window in _windows(geometry, shape, g.shape[2:]):
         part = _columns(padded[(slice(None), slice(None), *window)], groups)
-        dw[at] = np.matmul(rows, part.swapaxes(-1, -2)).sum(axis=0).reshape(-1, channels)
+        dw[at] = np.matmul(rows, part.swapaxes(-1, -2)).sum(axis=0).reshape(g.shape[1], channels)
     return dw
 
 
