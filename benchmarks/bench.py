@@ -32,6 +32,7 @@ HERE = Path(__file__).resolve().parent
 FRAMEWORKS = {
     "symc": "symc",
     "numpy": "numpy",
+    "c": "scipy",
     "numexpr": "numexpr",
     "numba": "numba",
     "jax": "jax",

@@ -12,6 +12,7 @@ DECAY = 0.9
 STEPS, WIDTH = 10_000, 8
 LONG = 1_000_000
 TIME, BATCH = 60, 100
+GRU_STEPS, GRU_BATCH, GRU_WIDTH = 200, 32, 64
 
 
 def recurrence_operands() -> Arrays:
@@ -90,6 +91,37 @@ def _lstm(*operands: Any) -> tuple[Any, Any, Any]:
     return (np.array(states) ** 2).mean(), g_w, g_b
 
 
+def gru_operands() -> Arrays:
+    """Inputs already multiplied by their weights, and the recurrent weights."""
+    return [
+        normal(GRU_STEPS, GRU_BATCH, 3 * GRU_WIDTH, dtype="float32"),
+        normal(GRU_WIDTH, 3 * GRU_WIDTH, dtype="float32", seed=1) * np.float32(0.1),
+    ]
+
+
+def _gru(*operands: Any) -> tuple[Any, Any]:
+    """The mean of the squared states, and its gradient; gates: update, reset, candidate."""
+    x, w = (np.asarray(a, "float64") for a in operands)
+    n = len(w)
+    h = np.zeros((GRU_BATCH, n))
+    states, passed = [], []
+    for xt in x:
+        p = h @ w
+        z, r = (_sigmoid(p[:, k * n : (k + 1) * n] + xt[:, k * n : (k + 1) * n]) for k in (0, 1))
+        c = np.tanh(xt[:, 2 * n :] + r * p[:, 2 * n :])
+        passed.append((h, p[:, 2 * n :], z, r, c))
+        h = z * h + (1 - z) * c
+        states.append(h)
+    g_w, g_h = np.zeros_like(w), np.zeros_like(h)
+    for state, (h, a, z, r, c) in zip(states[::-1], passed[::-1], strict=True):
+        g_h = g_h + 2 * state / (len(x) * state.size)
+        g_c = g_h * (1 - z) * (1 - c * c)
+        g_p = np.hstack([g_h * (h - c) * z * (1 - z), g_c * a * r * (1 - r), g_c * r])
+        g_w += h.T @ g_p
+        g_h = g_h * z + g_p @ w.T
+    return (np.array(states) ** 2).mean(), g_w
+
+
 def _lstm_case(hidden: int, target: float, **targets: Any) -> Case:
     return Case(
         f"lstm_{hidden}",
@@ -132,4 +164,12 @@ CASES: tuple[Case, ...] = (
     ),
     _lstm_case(50, 0.6, first=1.5, cached=0.3),
     _lstm_case(256, 0.7),
+    Case(
+        "gru",
+        f"GRU, cost and gradient, T={GRU_STEPS}, batch {GRU_BATCH}, {GRU_WIDTH} hidden, float32",
+        1.2,
+        gru_operands,
+        _gru,
+        flops=3 * 2.0 * GRU_STEPS * GRU_BATCH * GRU_WIDTH * 3 * GRU_WIDTH,
+    ),
 )

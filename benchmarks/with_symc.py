@@ -78,11 +78,27 @@ def _lstm(x: Any, mask: Any, w: Any, b: Any) -> list[Any]:
     return [cost, *symc.grad(cost, [w, b])]
 
 
+def _gru(x: Any, w: Any) -> list[Any]:
+    n = len(w.get_value(borrow=True))
+
+    def step(xt: Any, h: Any) -> Any:
+        p = T.dot(h, w)
+        z, r = (T.nnet.sigmoid((p + xt)[:, k * n : (k + 1) * n]) for k in range(2))
+        candidate = T.tanh(xt[:, 2 * n :] + r * p[:, 2 * n :])
+        return z * h + (1 - z) * candidate
+
+    states, _ = symc.scan(step, x, T.zeros((x.shape[1], n), dtype="float32"))
+    cost = (states**2).mean()
+    return [cost, symc.grad(cost, w)]
+
+
 def _loop(case: Any, variables: list[Any], operands: list[Any]) -> Callable[..., Any]:
     """One of the loops, compiled for the variables it has not been given as shared ones."""
     if case.name.startswith("lstm"):
         weights = [shared(a) for a in operands[2:]]
         return function(variables[:2], _lstm(*variables[:2], *weights))
+    if case.name == "gru":
+        return function(variables[:1], _gru(variables[0], shared(operands[1])))
     if case.name == "autoregression":
         zero = T.zeros((), dtype="float64")
         states, _ = symc.scan(lambda row, h: DECAY * h + row, variables, zero)
@@ -117,9 +133,9 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     if case.name == "chain":
         total = chain(variables[0], T.sin, T.tanh).sum()
         compiled = function(variables, [total, symc.grad(total, variables[0])])
-    elif case.name.startswith(("recurrence", "autoregression", "lstm")):
+    elif case.name.startswith(("recurrence", "autoregression", "lstm", "gru")):
         compiled = _loop(case, variables, operands)
-        operands = operands[:2]  # the weights of an LSTM are shared variables
+        operands = operands[: 1 if case.name == "gru" else 2]  # weights are shared variables
     elif case.name in ("normal", "dropout"):
         compiled = function(variables, _random(case, variables))
     else:
