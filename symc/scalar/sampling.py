@@ -8,12 +8,16 @@ does not depend on its neighbours. The functions in NumPy here and those in ``sy
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_complex
 from ..errors import DTypeError
+from .logic import cast
+from .math import exp
 from .op import UNDEFINED, ScalarOp, scalar_op
 from .random import HALF, minus_two_log, minus_two_log_of, normal_pair64, philox_block
 
@@ -26,6 +30,8 @@ SMALL_RESTS = np.array(
      0.00925546218271273, 0.00833056343336287]
 )  # fmt: skip
 """What Stirling's formula for log(k!) lacks, for k below 10."""
+SHARE = 0.95449973610364158560
+"""The share of the normal distribution within two standard deviations."""
 NEAR = (
     (2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4,
      4.5921953931549871457e4, 1.3731693765509461125e4, 1.9715909503065514427e3,
@@ -88,7 +94,7 @@ def _rational(r: Any, above: Sequence[float], below: Sequence[float]) -> tuple[A
 
 
 def _within_two(u: Any) -> Any:
-    q = (np.asarray(u) - 0.5) * 0.95449973610364158560
+    q = (np.asarray(u) - 0.5) * SHARE
     far = np.where(q < 0, 0.5 + q, 0.5 - q)
     n, m = _rational(0.180625 - q * q, *NEAR)
     near = q * n / m
@@ -331,16 +337,23 @@ binomial_draw = _draw(
     "binomial_draw", 2, "int64", _binomials,
     "Successes in n trials of probability p (Hormann 1993); -1 for no number or probability.",
 )  # fmt: skip
+
+
+def _double(dtypes: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The type rule of a function of a real number that is computed in float64."""
+    if is_complex(dtypes[0]):
+        raise DTypeError(f"a real number is needed, got {dtypes[0]}")
+    return ("float64",), "float64"
+
+
 within_two = scalar_op(
     "within_two",
     1,
     cls="WithinTwo",
-    base=Draw,
-    operands=("float64",),
-    result="float64",
+    out=_double,
     numpy=_within_two,
     c="sy_within_two({0})",
-    grad=lambda g, y, x: (UNDEFINED,),
+    grad=lambda g, y, x: (cast(g * (SHARE * math.sqrt(2 * math.pi)) * exp(y * y / 2), x.dtype),),
     kinds="f",
     needs=("sy_sampling.h",),
     vector=True,

@@ -92,7 +92,8 @@ def test_vector_records_vectorise(tmp_path):
         for with_gradient in (False, True)
     ]
     source, report = tmp_path / "vector.c", tmp_path / "report.txt"
-    source.write_text('#include "special.h"\n' + "".join(loop_text(*case) for case in cases))
+    headers = '#include "special.h"\n#include "sy_sampling.h"\n'
+    source.write_text(headers + "".join(loop_text(*case) for case in cases))
     options = ["-O3", "-fopenmp-simd", "-fno-ipa-icf", f"-fdump-tree-vect-optimized={report}"]
     output = str(tmp_path / "vector.o")
     done = subprocess.run(
