@@ -136,7 +136,9 @@ SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
    * gives. Recurrences wait for the result, so the longest chain of operations is kept short: the
    * limit is off it, as are 2|x| and 1 + h, which are computed from their parts. */
   SY_REAL a = SY_LIBM(fabs)(x);
-  SY_REAL k = SY_LIBM(fma)(a, 2 * SY_LOG2E, SY_ROUND) - SY_ROUND;
+  const SY_REAL round = SY_ROUND + (SY_BIAS - 1);
+  SY_REAL shifted = SY_LIBM(fma)(a, 2 * SY_LOG2E, round);
+  SY_REAL k = shifted - round;
   SY_REAL exact = SY_LIBM(fma)(k, -SY_LN2, a + a);
   SY_REAL rest = k * -SY_LN2_LOW;
   SY_REAL r = exact + rest;
@@ -146,7 +148,7 @@ SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
   SY_REAL tail = SY_LIBM(fma)(square * r, SY_NAME(exp_cubic_tail)(r, square), start);
   SY_REAL e = r + tail; /* e^(r+c) - 1 */
   SY_REAL e_low = (r - e) + tail;
-  SY_REAL s = SY_NAME(pow2)((k < 2 * SY_DIGITS ? k : 2 * SY_DIGITS) - 1);
+  SY_REAL s = SY_NAME(from_bits)(SY_NAME(bits)(shifted) << SY_DIGITS); /* 2^(k - 1) */
   SY_REAL offset = s - (SY_REAL)0.5;
   SY_REAL h = SY_LIBM(fma)(s, e, offset);
   SY_REAL h_low = SY_LIBM(fma)(s, e, offset - h) + s * e_low;
@@ -157,8 +159,7 @@ SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
   SY_REAL q = h * inverse;
   SY_REAL remainder = SY_LIBM(fma)(-q, d, h) + SY_LIBM(fma)(-q, d_low, h_low);
   q = SY_LIBM(fma)(remainder, inverse, q);
-  q = a > SY_DIGITS / 2 ? (SY_REAL)1 : q;
-  return a < SY_TINY ? x : SY_LIBM(copysign)(q, x);
+  return SY_LIBM(copysign)(a > SY_DIGITS / 2 ? (SY_REAL)1 : q, x);
 }
 
 #endif
@@ -166,10 +167,13 @@ SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
 SY_FN SY_REAL SY_NAME(sigmoid)(SY_REAL x) {
   /* With E = e^-|x|: 1/(1 + E) for x >= 0, E/(1 + E) for x < 0. The rounding of 1 + E is undone. */
   SY_REAL a = SY_LIBM(fabs)(x);
-  SY_REAL k = SY_LIBM(fma)(a, -SY_LOG2E, SY_ROUND) - SY_ROUND;
+  const SY_REAL round = SY_ROUND + SY_BIAS + 64;
+  SY_REAL shifted = SY_LIBM(fma)(a, -SY_LOG2E, round);
+  SY_REAL k = shifted - round;
   SY_REAL r = SY_LIBM(fma)(k, -SY_LN2_LOW, SY_LIBM(fma)(k, -SY_LN2, -a));
   SY_REAL v = SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, (SY_REAL)1);
-  SY_REAL e = SY_NAME(scale)(SY_LIBM(fma)(v, r, (SY_REAL)1), k);
+  SY_REAL power = SY_NAME(from_bits)(SY_NAME(bits)(shifted) << SY_DIGITS); /* 2^(k + 64) */
+  SY_REAL e = SY_LIBM(fma)(v, r, (SY_REAL)1) * power * (SY_REAL)0x1p-64;
   e = a > -SY_EXP_MIN ? (SY_REAL)0 : e;
   SY_REAL d = 1 + e;
   SY_REAL d_low = e - (d - 1);
