@@ -11,18 +11,47 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
+import numpy as np
+
 from ..dtypes import DTYPES
-from ..scalar.ctext import c_literal
+from ..loop.ir import APPLY_BYTES
+from ..scalar.ctext import SHORT_NAME, c_literal
 from ..scalar.expr import Expr
+from ..scalar.op import ScalarOp
 
 _TIGHT = re.compile(r"-?\w+(\.\w+)?$|\w+\([^()]*\)$|\([^()]*\)$")
 _OWN_CALL = re.compile(r"sy_(\w+)\(([\w, ]*)\)")
 DEAR_CALL = 15
 """Cost from which a function is not inlined in a kernel that has many of them."""
+_STRIP_FUNCTION = """\
+static __attribute__((noinline)) void {name}({ctype} *restrict a, int64_t n) {{
+  const int64_t end = (n + {lanes} - 1) / {lanes} * {lanes};
+  for (int64_t k = n; k < end; k++) a[k] = a[0];
+  for (int64_t i = 0; i < end; i += {lanes}) {{
+    #pragma omp simd
+    for (int k = 0; k < {lanes}; k++) a[i + k] = {value};
+  }}
+}}
+"""
+"""The last vector is full, too: its spare lanes do the work of the first element again."""
 _MAX_INLINE = 60
 _INLINE_OPS = ("add", "sub", "mul")
 _PLAIN_INTEGERS = {"lt", "le", "gt", "ge", "eq", "neq", "minimum", "maximum", "size_div"}
 """Ops in which a small int64 literal needs no suffix: the other operand is wide."""
+
+
+def lane_function(name: str, ctype: str, count: int) -> str:
+    """Text of ``sy_call_NAME``, which calls ``sy_NAME`` with so many arguments.
+
+    The compiler makes the versions for vectors; they compute what inlining would.
+    """
+    names = [f"x{k}" for k in range(count)]
+    arguments = ", ".join(f"{ctype} {x}" for x in names)
+    return (
+        "#pragma omp declare simd notinbranch\n"
+        f"static __attribute__((noinline)) {ctype} sy_call_{name}({arguments}) "
+        f"{{ return sy_{name}({', '.join(names)}); }}\n"
+    )
 
 
 def storage_type(dtype: str) -> str:
@@ -95,8 +124,8 @@ class ExprPrinter:
         Headers of the texts printed so far.
     outline : bool
         Whether functions of ``special.h`` are called instead of being inlined.
-    outlined : set of (str, str, int)
-        Functions that are called so: name, C type, number of arguments.
+    outlined : dict of str to str
+        Functions that are called so: their texts by name.
     """
 
     def __init__(
@@ -113,7 +142,7 @@ class ExprPrinter:
         self.count = 0
         self.needs: set[str] = set()
         self.outline = False
-        self.outlined: set[tuple[str, str, int]] = set()
+        self.outlined: dict[str, str] = {}
 
     def fresh(self) -> str:
         """A new name of a value."""
@@ -201,8 +230,18 @@ class ExprPrinter:
         if call is None or not node.op.vector or node.op.cost < DEAR_CALL:
             return tight(text)
         name = f"sy_call_{call[1]}"
-        self.outlined.add((call[1], storage_type(node.dtype), len(node.args)))
+        self.outlined[name] = lane_function(call[1], storage_type(node.dtype), len(node.args))
         return f"{name}({call[2]})"
+
+    def strip_function(self, op: ScalarOp, dtype: str) -> str:
+        """The name of a function that applies `op` to the elements of an array, in place."""
+        self.needs.update(op.needs)
+        name = f"sy_strip_{op.name}_{SHORT_NAME[dtype]}"
+        lanes = APPLY_BYTES // np.dtype(dtype).itemsize
+        self.outlined[name] = _STRIP_FUNCTION.format(
+            name=name, ctype=storage_type(dtype), lanes=lanes, value=op.c_text(dtype, ["a[i + k]"])
+        )
+        return name
 
     def index_text(self, block: Block, node: Expr, local: dict[Expr, str] | None = None) -> str:
         """Text of an int64 value inside index arithmetic, where small literals are plain."""

@@ -60,7 +60,7 @@ class NestFunction:
         Length of the longest straight-line code, for the choice of compiler flags.
     needs : frozenset of str
         Headers that the text uses, besides ``symc_abi.h``.
-    outlined : frozenset of (str, str, int)
+    outlined : frozenset of (str, str)
         Functions that the text calls out of line, see :func:`outlined_text`.
     """
 
@@ -70,7 +70,7 @@ class NestFunction:
     fallible: bool
     statements: int
     needs: frozenset[str]
-    outlined: frozenset[tuple[str, str, int]]
+    outlined: frozenset[tuple[str, str]]
 
 
 def print_nest(nest: ir.Nest, aliased: frozenset[str] = frozenset()) -> NestFunction:
@@ -95,7 +95,9 @@ class _NestPrinter:
             s.key for s, _ in ir.statements(nest.body) if isinstance(s, ir.Array)
         }
         self.mutable = {s.key for s, _ in ir.statements(nest.body) if isinstance(s, ir.Var)}
-        self.dtypes: dict[str, str] = {o.key: o.dtype for o in nest.operands}
+        self.dtypes: dict[str, str] = {o.key: o.dtype for o in nest.operands} | {
+            s.key: s.dtype for s, _ in ir.statements(nest.body) if isinstance(s, ir.Array)
+        }
         self.types: dict[Hashable, str] = {}
         self.stability: dict[Expr, bool] = {}
         self.printer = ExprPrinter(self._leaf, self._load, self._stable, self._risky)
@@ -124,7 +126,7 @@ class _NestPrinter:
         text = "".join(self.outlined) + _body_text(head, lines)
         needs = frozenset(self.printer.needs)
         longest = _longest_run(text.splitlines())
-        called = frozenset(self.printer.outlined)
+        called = frozenset(self.printer.outlined.items())
         return NestFunction(text, head, tuple(parameters), self.fallible, longest, needs, called)
 
     def _declaration(self, parameter: Parameter) -> str:
@@ -271,6 +273,8 @@ class _NestPrinter:
             self._prefetch(stmt)
         elif isinstance(stmt, ir.Run):
             self._run(stmt)
+        elif isinstance(stmt, ir.Apply):
+            self._apply(stmt)
         elif isinstance(stmt, ir.Array):
             self._array(stmt)
         elif isinstance(stmt, ir.For):
@@ -333,6 +337,11 @@ class _NestPrinter:
         array = self.block.find(("array", stmt.array))
         operands = ", ".join(self._values([stmt.count, *stmt.value.args]))
         self._line(f"{op.run}({array}, {operands});")
+
+    def _apply(self, stmt: ir.Apply) -> None:
+        array = self.block.find(("array", stmt.array))
+        function = self.printer.strip_function(stmt.op, self.dtypes[stmt.array])
+        self._line(f"{function}({array}, {self._index_values([stmt.count])[0]});")
 
     def _array(self, stmt: ir.Array) -> None:
         name = self._new("a")
@@ -548,25 +557,15 @@ def _dear_calls(nest: ir.Nest) -> int:
     )
 
 
-def outlined_text(functions: Iterable[tuple[str, str, int]]) -> str:
-    """Functions that stay calls, in scalar and in vector code.
+def outlined_text(functions: Iterable[tuple[str, str]]) -> str:
+    """Functions that stay calls, in scalar and in vector code, from their names and texts.
 
-    The compiler makes the versions for vectors; they compute what inlining would. Each is defined
-    once in a text, however many units are joined to it.
+    Each is defined once in a text, however many units are joined to it.
     """
-    lines = []
-    for name, ctype, count in sorted(functions):
-        names = [f"x{k}" for k in range(count)]
-        arguments = ", ".join(f"{ctype} {x}" for x in names)
-        lines.append(f"#ifndef SY_HAS_CALL_{name}")
-        lines.append(f"#define SY_HAS_CALL_{name}")
-        lines.append("#pragma omp declare simd notinbranch")
-        lines.append(
-            f"static __attribute__((noinline)) {ctype} sy_call_{name}({arguments}) "
-            f"{{ return sy_{name}({', '.join(names)}); }}"
-        )
-        lines.append("#endif")
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(
+        f"#ifndef SY_HAS_{name}\n#define SY_HAS_{name}\n{text}#endif\n"
+        for name, text in sorted(functions)
+    )
 
 
 def _longest_run(lines: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ from ..loop import ir
 from ..loop.kernel import Store
 from ..scalar.arith import minimum
 from ..scalar.expr import Expr, substitute, walk
+from .cstyle import MAX_INLINED
 from .loops import Loops, is_function
 from .place import Point
 from .prepare import first_of_run
@@ -26,6 +27,8 @@ FEWEST = 2
 """Functions from which on a kernel is swept in strips."""
 STRIP_BYTES = 1024
 """Length of the arrays that hold values between sweeps."""
+OFTEN = 3
+"""Uses of one function in a kernel from which on it is not inlined."""
 REPEATED_COST = 6
 """What costs more than this and is needed by several sweeps is held in an array, too."""
 
@@ -58,7 +61,9 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     values, stores = _placed(loops, point | {axis: start + lane})
     held: dict[Expr, Expr] = {}
     zero = ctx.integer(0)
-    for value in _sweeps(values):
+    sweeps = _sweeps(values)
+    applied = _applied(sweeps)
+    for value in sweeps:
         array = names.fresh("strip")
         if (first := first_of_run(value, lane)) is not None:
             inside.append(ir.Array(array, value.dtype, length))
@@ -66,10 +71,13 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
             held[value] = ctx.load(array, (lane,), value.dtype)
             continue
         body: list[ir.Stmt] = []
-        (text,) = _with_held(loops, body, [value], held)
+        swept = value.args[0] if value in applied else value
+        (text,) = _with_held(loops, body, [swept], held)
         body.append(Store(array, (lane,), text))
         inside.append(ir.Array(array, value.dtype, length))
         inside.append(ir.For(index, zero, width, tuple(body), loops.kind))
+        if value in applied:
+            inside.append(ir.Apply(array, value.op, width))
         held[value] = ctx.load(array, (lane,), value.dtype)
     last: list[ir.Stmt] = []
     results = _with_held(loops, last, values, held)
@@ -77,6 +85,21 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     last += [Store(s.operand, s.index, r) for s, r in zip(stores, results, strict=True)]
     inside.append(ir.For(index, zero, width, tuple(last), loops.kind))
     return [ir.For(key, low, high, tuple(inside), step=length)]
+
+
+def _applied(sweeps: Sequence[Expr]) -> set[Expr]:
+    """The functions of kernels with many that are applied by C functions of their own.
+
+    Such a function is compiled once however often it is used, and has no scalar rest.
+    """
+    functions = [
+        n
+        for n in sweeps
+        if is_function(n) and n.op.nin == 1 and n.op.vector and n.args[0].dtype == n.dtype
+    ]
+    uses = Counter(n.op for n in functions)
+    many = len(functions) > MAX_INLINED or max(uses.values(), default=0) >= OFTEN
+    return set(functions) if many else set()
 
 
 def _length(loops: Loops) -> int:

@@ -236,6 +236,8 @@ class _NestCheck:
                 fail(where, f"{stmt.operand} must be an operand with one index")
         elif isinstance(stmt, ir.Run):
             self._run(stmt, scope)
+        elif isinstance(stmt, ir.Apply):
+            self._apply(stmt, scope)
         elif isinstance(stmt, ir.For):
             self._for(stmt, scope)
         elif isinstance(stmt, (ir.If, ir.While)):
@@ -291,6 +293,13 @@ class _NestCheck:
             fail("Run", f"{stmt.array} must be an array of {stmt.value.dtype}")
         if stmt.value.kind != "call" or stmt.value.op.run is None:
             fail("Run", f"{stmt.value!r} is no call of an op that has a function for runs")
+
+    def _apply(self, stmt: ir.Apply, scope: _Scope) -> None:
+        found = scope.find(("array", stmt.array))
+        if found is None or stmt.count.dtype != "int64":
+            fail("Apply", f"{stmt.array} must be an array, and the count int64")
+        if stmt.op.nin != 1 or stmt.op.out_dtype(found[0]) != found[0] or not stmt.op.vector:
+            fail("Apply", f"{stmt.op.name} must be vector code for one {found[0]} and give one")
 
     def _rank(self, key: str) -> int:
         layout = self.nest.layouts.get(key)

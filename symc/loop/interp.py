@@ -312,6 +312,9 @@ class _NestRun:
             points = first + np.arange(int(self._value(stmt.count))).astype(first.dtype)
             values = stmt.value.op.numpy(*fixed, points)
             self.arrays[stmt.array][: len(points)] = values
+        elif isinstance(stmt, ir.Apply):
+            part = self.arrays[stmt.array][: int(self._value(stmt.count))]
+            part[:] = stmt.op.numpy_eval(part)
         elif isinstance(stmt, ir.Prefetch):
             pass  # a hint
         elif isinstance(stmt, ir.CheckIndex):

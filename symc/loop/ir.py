@@ -28,10 +28,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ..scalar.expr import Context, Expr
+from ..scalar.op import ScalarOp
 from .kernel import Operand, Store
 
 KINDS = ("serial", "parallel", "simd", "unroll")
 """What a :class:`For` promises about its iterations."""
+APPLY_BYTES = 64
+"""An array given to :class:`Apply` is so many bytes long, or a multiple."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +138,27 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
+class Apply:
+    """Replace the first `count` elements of a local array by values of a function of them.
+
+    Elements after them, up to the next multiple of :data:`APPLY_BYTES`, become undefined; the
+    array has them.
+
+    Attributes
+    ----------
+    array : str
+    op : ScalarOp
+        Of one operand, vector code, with a result of the array's type.
+    count : Expr
+        int64.
+    """
+
+    array: str
+    op: ScalarOp
+    count: Expr
+
+
+@dataclass(frozen=True, eq=False)
 class For:
     """Run `body` with the index `key` going from `start` to `stop` (exclusive) by `step`.
 
@@ -213,6 +237,7 @@ Stmt: TypeAlias = (
     | Stream
     | Prefetch
     | Run
+    | Apply
     | For
     | While
     | If
@@ -284,6 +309,8 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
         return (stmt.index, stmt.count)
     if isinstance(stmt, Run):
         return (stmt.value, stmt.count)
+    if isinstance(stmt, Apply):
+        return (stmt.count,)
     if isinstance(stmt, For):
         work = () if stmt.work is None else (stmt.work,)
         return (stmt.start, stmt.stop, *work)

@@ -154,6 +154,8 @@ def _statement(stmt: ir.Stmt) -> str:
         return f"prefetch {count} of {stmt.operand}[{index}:]"
     if isinstance(stmt, ir.Run):
         return f"{stmt.array}[:{format_expr(stmt.count)}] = run of {format_expr(stmt.value)}"
+    if isinstance(stmt, ir.Apply):
+        return f"{stmt.array}[:{format_expr(stmt.count)}] by {stmt.op.name}"
     if isinstance(stmt, ir.For):
         step = f" step {stmt.step}" if stmt.step != 1 else ""
         span = f"{format_expr(stmt.start)} .. {format_expr(stmt.stop)}"

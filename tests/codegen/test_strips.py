@@ -46,6 +46,26 @@ def test_rows_with_a_broadcast_operand_and_strides(dtype):
             np.testing.assert_allclose(actual, expected, rtol=RTOL[dtype], atol=RTOL[dtype])
 
 
+def repeated(m, x):
+    """Every function often enough to be applied by a C function of its own."""
+    for _ in range(4):
+        x = m.sin(m.tanh(x) + 1.5 * x)
+    return x
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_functions_used_often(dtype):
+    x = T.TensorType(dtype, (False,))()
+    f = symc.function([x], [repeated(T, x), T.log(T.log(T.log(x)))])
+    for n in LENGTHS:
+        (v,) = inputs(dtype, n)
+        v[-3:] = [np.nan, np.inf, 1e9][:n]
+        with np.errstate(all="ignore"):
+            expected = repeated(np, v), np.log(np.log(np.log(v)))
+        for actual, right in zip(f(v), expected, strict=True):
+            np.testing.assert_allclose(actual, right, rtol=20 * RTOL[dtype], atol=RTOL[dtype])
+
+
 def test_updates_in_place():
     x, y = inputs("float64", 300, 300)
     state, b = symc.shared(x), T.dvector()

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-import symc.scalar.arith  # noqa: F401
+import symc.scalar.arith
+import symc.scalar.math  # noqa: F401
 from symc.errors import VerifyError
 from symc.loop import ir
 from symc.loop.check import check_kernel, check_nest
@@ -145,6 +146,10 @@ NESTS = [
     (nest(ir.Let("v", Context().integer(3))), "lives in another context"),
     (nest(ir.CheckIndex(F, ONE)), "must be int64"),
     (nest(ir.Prefetch("x", ONE, ONE)), "x must be an operand with one index"),
+    (nest(ir.Apply("q", REGISTRY["exp"], ONE)), "q must be an array"),
+    (nest(ir.Array("a", "float64", 8), ir.Apply("a", REGISTRY["exp"], F)), "the count int64"),
+    (nest(ir.Array("a", "int8", 64), ir.Apply("a", REGISTRY["exp"], ONE)), "exp must be vector"),
+    (nest(ir.Array("a", "float64", 8), ir.Apply("a", REGISTRY["add"], ONE)), "add must be vector"),
     (nest(ir.Prefetch("q", ONE, ONE), layouts={"x": (ONE,)}), "q must be an operand"),
 ]
 
