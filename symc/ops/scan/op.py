@@ -30,6 +30,7 @@ from ...graph.walk import toposort
 from ...loop.protocol import Feed, Recurrence, RepeatSpec
 from ...scalar.logic import ge
 from .accessors import ScanAccessors
+from .empty import row_shapes
 from .gradient import connections, gradients
 
 __all__ = ["Scan", "ScanInfo"]
@@ -318,7 +319,7 @@ class Scan(ScanAccessors, BuiltinOp):
             next(cells)[0] = history if keep is None else history[end - keep : end].copy()
         outs = self.split_results(node.outputs)
         if info.results and not done:
-            collected = self._shapes_of_results(sequences, starts, states, constants)
+            collected = self._empty_results(inputs)
         for rows, out in zip(collected, outs[1], strict=True):
             next(cells)[0] = _stacked(rows, steps, out.type)
         for value in states:
@@ -326,17 +327,28 @@ class Scan(ScanAccessors, BuiltinOp):
         if info.until:
             next(cells)[0] = np.asarray(done, dtype="int64")
 
-    def _shapes_of_results(
-        self, sequences: list[Any], starts: list[Any], states: list[Any], constants: list[Any]
-    ) -> list[list[Any]]:
-        """What a step on zeros would collect, for a loop without steps."""
-        given = [np.zeros(s.shape[1:], s.dtype) for s in sequences]
-        for start, taps in zip(starts, self.info.taps, strict=True):
-            given += [np.zeros(start.shape[1:], start.dtype)] * len(taps)
-        with np.errstate(all="ignore"):
-            values = self._step([*given, *states, *constants])
-        first = self.info.recurrences
-        return [[v] for v in values[first : first + self.info.results]]
+    def _empty_results(self, inputs: list[Any]) -> list[list[Any]]:
+        """One row of zeros per result, for a loop without steps: it has the lengths of a row."""
+        _, sequences, starts, states, constants = self.split_operands(inputs)
+        elements, rows, inner_states, inner_constants = self.split_inner_inputs()
+        shapes: dict[Variable, Any] = {}
+        for inner, sequence in zip(elements, sequences, strict=True):
+            shapes[inner] = sequence.shape[1:]
+        for inners, start in zip(rows, starts, strict=True):
+            shapes.update((inner, start.shape[1:]) for inner in inners)
+        fixed = [
+            *zip(inner_states, states, strict=True),
+            *zip(inner_constants, constants, strict=True),
+        ]
+        shapes.update((v, value.shape) for v, value in fixed if isinstance(value, np.ndarray))
+        values = {
+            v: value
+            for v, value in zip(inner_constants, constants, strict=True)
+            if isinstance(value, np.ndarray) and not value.ndim and is_discrete(value.dtype.name)
+        }
+        _, results, _, _ = self.split_inner_outputs()
+        found = row_shapes(results, shapes, values)
+        return [[np.zeros(s, v.type.dtype)] for v, s in zip(results, found, strict=True)]
 
     def _checked_steps(self, steps: int, sequences: list[Any], starts: list[Any]) -> int:
         if steps < 0:
