@@ -27,6 +27,9 @@ FEWEST = 2
 """Functions from which on a kernel is swept in strips."""
 STRIP_BYTES = 1024
 """Length of the arrays that hold values between sweeps."""
+FEW = 8
+"""Functions up to which the arrays are twice as long, and still in the first-level cache: loops of
+16 vectors spend a twentieth of their time on beginning and ending."""
 OFTEN = 3
 """Uses of one function in a kernel from which on it is not inlined."""
 REPEATED_COST = 6
@@ -103,8 +106,10 @@ def _applied(sweeps: Sequence[Expr]) -> set[Expr]:
 
 
 def _length(loops: Loops) -> int:
-    types = {n.dtype for n in walk(loops.kernel.roots()) if np.dtype(n.dtype).kind == "f"}
-    return STRIP_BYTES // max((np.dtype(t).itemsize for t in types), default=8)
+    nodes = walk(loops.kernel.roots())
+    types = {n.dtype for n in nodes if np.dtype(n.dtype).kind == "f"}
+    length = STRIP_BYTES if sum(map(is_function, nodes)) > FEW else 2 * STRIP_BYTES
+    return length // max((np.dtype(t).itemsize for t in types), default=8)
 
 
 def _placed(loops: Loops, point: Point) -> tuple[list[Expr], list[Store]]:
