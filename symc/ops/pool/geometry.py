@@ -10,7 +10,6 @@ import numpy as np
 
 from ...errors import user_message
 from ...scalar.arith import maximum, minimum
-from ...scalar.expr import Expr
 
 __all__ = ["MODES", "PoolGeometry", "largest", "smallest", "window_numbers"]
 
@@ -94,20 +93,6 @@ class PoolGeometry:
         if self.mode != "average_inc_pad":
             return first, last, last - first
         return first, last, smallest(start + window, length + pad) - start
-
-    def inside(self, lengths: Sequence[Any]) -> bool:
-        """Whether every window is known to lie inside a tensor of these lengths."""
-        if any(self.pads):
-            return False
-        if self.ignore_border:
-            return True
-        pooled = lengths[len(lengths) - self.ndim :]
-        known = [n.value if isinstance(n, Expr) and n.is_const else n for n in pooled]
-        return all(
-            isinstance(n, (int, np.integer))
-            and (self.out_length(i, int(n)) - 1) * self.strides[i] + self.window[i] <= n
-            for i, n in enumerate(known)
-        )
 
     def __str__(self) -> str:
         parts = [self.mode, f"ws={self.window}"]

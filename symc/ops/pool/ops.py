@@ -23,7 +23,7 @@ from ...graph.node import Apply
 from ...graph.op import BuiltinOp
 from ...graph.special import DisconnectedType, disconnected_type
 from ...graph.trace import user_line
-from ...scalar.arith import maximum
+from ...scalar.arith import maximum, minimum
 from ...scalar.logic import cast as cast_scalar
 from ...scalar.logic import eq, switch
 from ..elemwise import cast
@@ -35,6 +35,7 @@ from .geometry import PoolGeometry
 __all__ = ["AveragePoolGradient", "MaxPoolGradient", "MaxPoolTangent", "Pooling"]
 
 _MOST_UNROLLED = 16
+_BLOCKS = (8, 4)
 
 
 class _Windowed(BuiltinOp):
@@ -129,34 +130,24 @@ class Pooling(_Windowed):
     def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
         return [self.geometry.out_lengths(in_shapes[0])]
 
-    def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
-        """Windows that lie inside and do not overlap, written out."""
-        g = self.geometry
-        small = int(np.prod(g.window)) <= _MOST_UNROLLED
-        apart = all(s >= w for s, w in zip(g.strides, g.window, strict=True))
-        if not (small and apart and g.inside(read.shape(0))):
-            return None
-        lead = len(idx) - g.ndim
-        dtype = node.outputs[0].type.dtype
-        work = "float32" if dtype == "float16" else dtype
-        total = None
-        for offset in product(*map(range, g.window)):
-            at = [p * s + o for p, s, o in zip(idx[lead:], g.strides, offset, strict=True)]
-            value = cast_scalar(read(0, (*idx[:lead], *at)), work)
-            total = value if total is None else self._joined(total, value)
-        if g.mode.startswith("average"):
-            total = total / read.ctx.const(int(np.prod(g.window)), work)
-        return cast_scalar(total, dtype)
-
     def _joined(self, a: Any, b: Any) -> Any:
         return maximum(a, b) if self.geometry.mode == "max" else a + b
 
     def emit(self, node: Apply, b: Any, ins: Sequence[Any], outs: Sequence[Any]) -> None:
-        """Loops over the part of each window that lies on the tensor."""
+        """Loops over windows; small ones that lie inside are written out.
+
+        Rows of results are often shorter than a vector, so what reads them is not computed here,
+        in the loop over a row, but in one over all results.
+        """
         (x,), (y,) = ins, outs
         g = self.geometry
         work = "float32" if y.dtype == "float16" else y.dtype
         lead = x.ndim - g.ndim
+        inside = g.ignore_border and not any(g.pads)
+        if inside and int(np.prod(g.window)) <= _MOST_UNROLLED:
+            with b.loops(b.shape(y)[:-1], kind="parallel") as rows:
+                self._row(b, x, y, rows, work)
+            return
         start = _lowest(work) if g.mode == "max" else 0
         with b.loops(b.shape(y), kind="parallel") as idx:
             total = b.mutable(b.const(start, work))
@@ -167,6 +158,56 @@ class Pooling(_Windowed):
                 value = cast_scalar(b.load(x, (*idx[:lead], *at)), work)
                 b.assign(total, self._joined(total, value))
             b.store(y, idx, cast_scalar(_divided(b, g, total, spans, work), y.dtype))
+
+    def _row(self, b: Any, x: Any, y: Any, rows: tuple[Any, ...], work: str) -> None:
+        """One row of results in blocks of fixed length, which are computed in vectors.
+
+        The last block ends with the row and overlaps the one before. Rows shorter than a block,
+        and windows that overlap, are done element by element.
+        """
+        n = b.dim(y, y.ndim - 1)
+        with ExitStack() as stack:
+            for block in _BLOCKS if self.geometry.strides[-1] == self.geometry.window[-1] else ():
+                with b.if_(n >= block), b.loop((n + (block - 1)) // block) as k:
+                    self._block(b, x, y, rows, b.let(minimum(k * block, n - block)), block, work)
+                stack.enter_context(b.else_())
+            with b.loop(n) as i:
+                total = self._written_out(b, x, (*rows, i), work)
+                b.store(y, (*rows, i), cast_scalar(total, y.dtype))
+
+    def _block(
+        self, b: Any, x: Any, y: Any, rows: tuple[Any, ...], start: Any, block: int, work: str
+    ) -> None:
+        """A block of a row: first over the other axes of the windows, then along the last one."""
+        g, lead = self.geometry, x.ndim - self.geometry.ndim
+        width = g.window[-1]
+        across = b.array(work, block * width)
+        with b.loop(block * width, kind="simd") as i:
+            total = None
+            for offset in product(*map(range, g.window[:-1])):
+                at = [p * s + o for p, s, o in zip(rows[lead:], g.strides, offset, strict=False)]
+                value = cast_scalar(b.load(x, (*rows[:lead], *at, start * width + i)), work)
+                total = value if total is None else self._joined(total, value)
+            b.store(across, i, total)
+        with b.loop(block, kind="simd") as i:
+            total = b.load(across, i * width)
+            for k in range(1, width):
+                total = self._joined(total, b.load(across, i * width + k))
+            if g.mode.startswith("average"):
+                total = total / b.const(int(np.prod(g.window)), work)
+            b.store(y, (*rows, start + i), cast_scalar(total, y.dtype))
+
+    def _written_out(self, b: Any, x: Any, idx: Sequence[Any], work: str) -> Any:
+        """The result of one window that lies inside."""
+        g, lead = self.geometry, x.ndim - self.geometry.ndim
+        total = None
+        for offset in product(*map(range, g.window)):
+            at = [p * s + o for p, s, o in zip(idx[lead:], g.strides, offset, strict=True)]
+            value = cast_scalar(b.load(x, (*idx[:lead], *at)), work)
+            total = value if total is None else self._joined(total, value)
+        if g.mode.startswith("average"):
+            total = total / b.const(int(np.prod(g.window)), work)
+        return total
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
         (x,), (y,), (h,) = inputs, outputs, g_outputs
