@@ -16,6 +16,7 @@ from ..loop.kernel import Store
 from ..scalar.ctext import SHORT_NAME
 from ..scalar.expr import Expr, walk
 from .cexpr import DEAR_CALL, Block, ExprPrinter, storage_type
+from .flags import level_for
 from .hoist import invariants
 
 MAX_INLINED = 6
@@ -56,8 +57,8 @@ class NestFunction:
     parameters : tuple of Parameter
         What follows ``c`` (and ``where``), in order.
     fallible : bool
-    statements : int
-        Length of the longest straight-line code, for the choice of compiler flags.
+    level : str
+        Optimisation option for the compiler.
     needs : frozenset of str
         Headers that the text uses, besides ``symc_abi.h``.
     outlined : frozenset of (str, str)
@@ -68,7 +69,7 @@ class NestFunction:
     head: str
     parameters: tuple[Parameter, ...]
     fallible: bool
-    statements: int
+    level: str
     needs: frozenset[str]
     outlined: frozenset[tuple[str, str]]
 
@@ -127,7 +128,9 @@ class _NestPrinter:
         needs = frozenset(self.printer.needs)
         longest = _longest_run(text.splitlines())
         called = frozenset(self.printer.outlined.items())
-        return NestFunction(text, head, tuple(parameters), self.fallible, longest, needs, called)
+        strips = any(isinstance(s, ir.Apply) for s, _ in ir.statements(self.nest.body))
+        level = level_for(longest, strips)
+        return NestFunction(text, head, tuple(parameters), self.fallible, level, needs, called)
 
     def _declaration(self, parameter: Parameter) -> str:
         name = self.parameters[parameter]

@@ -54,7 +54,7 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     """
     kernels = list(body.functions.values())
     lines = sum(k.text.count("\n") for k in kernels)
-    levels = {level_for(k.statements) for k in kernels} or {level_for(0)}
+    levels = {k.level for k in kernels} or {level_for(0)}
     if len(levels) == 1 and lines <= UNIT_LINES * 5 // 4:
         needs = body.needs.union(*[k.needs for k in kernels])
         parts = [_named(body, k) for k in kernels]
@@ -64,7 +64,7 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     text = "".join([_head(body.needs), _SHARED, *heads, "\n", main])
     units = [SourceUnit(name, text, "-O1")]
     for level in sorted(levels):
-        for group in _groups([k for k in kernels if level_for(k.statements) == level]):
+        for group in _groups([k for k in kernels if k.level == level]):
             needs = set().union(*[k.needs for k in group])
             parts = [_named(body, k) for k in group]
             text = "".join([_head(needs), _SHARED, _called(group), *parts])
