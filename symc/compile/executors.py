@@ -21,7 +21,7 @@ from ..graph.graph import Graph
 from ..graph.node import Variable
 from ..graph.text import DebugprintInfo
 from ..graph.trace import user_line
-from ..lower.facts import Facts
+from ..lower.facts import Facts, Oracle
 from ..rewrite.branches import lazy_branches
 from ..rewrite.engine import optimize
 from ..rewrite.inline import inlined
@@ -184,11 +184,26 @@ class NativeExecutor(Executor):
         self.variants: list[NativeVariant] = []
         self.functions: WeakSet[Any] = WeakSet()
         self.substitute: NumpyExecutor | None = None
-        compile_variant(self._make(None), self._ready)
+        compile_variant(self._first(), self._ready)
+
+    def _first(self) -> NativeVariant:
+        """The variant that assumes equal lengths; where they can't all be equal, lengths of 1."""
+        try:
+            return self._make(None)
+        except ShapeError as error:
+            declared = dict(zip(self.closed.inputs, self.task.declared, strict=True))
+
+            def expected(variable: Variable, axis: int | None) -> int:
+                return 1 if axis is None else (declared[variable] or {axis: 1})[axis] or 1
+
+            try:
+                return self._make(self._with_shared(expected))
+            except ShapeError:
+                raise error from None
 
     @property
     def main(self) -> NativeVariant:
-        """The variant that assumes equal lengths."""
+        """The variant that was made first."""
         return self.variants[0]
 
     def _make(self, oracle: Any) -> NativeVariant:
@@ -256,11 +271,24 @@ class NativeExecutor(Executor):
     def _oracle(self, inputs: Sequence[Any]) -> Any:
         self.check_declared(inputs)
         values = dict(zip(self.closed.inputs, inputs, strict=True))
-        for variable, container in zip(self.closed.shared, self.containers, strict=True):
-            values[variable] = container.get_value(borrow=True)
 
         def observed(variable: Variable, axis: int | None) -> int:
             value = np.asarray(values[variable])
+            return int(value) if axis is None else value.shape[axis]
+
+        return self._with_shared(observed)
+
+    def _with_shared(self, of_input: Oracle) -> Oracle:
+        """An oracle that knows the shared values too."""
+        kept = {
+            variable: container.get_value(borrow=True)
+            for variable, container in zip(self.closed.shared, self.containers, strict=True)
+        }
+
+        def observed(variable: Variable, axis: int | None) -> int:
+            if variable not in kept:
+                return of_input(variable, axis)
+            value = np.asarray(kept[variable])
             return int(value) if axis is None else value.shape[axis]
 
         return observed
