@@ -181,6 +181,38 @@ def scattered(x: Any) -> Any:
     return node if constant_value(_filling(node.inputs[0])) == 0 else None
 
 
+@rule(("fold", "canonical"), ops=[Subtensor])
+def read_of_scatter(node: Any, ctx: Any) -> Any:
+    """(v added to zeros at n:)[n:] is v, for a slice along the first axis."""
+    written, *bounds = node.inputs
+    scatter = scattered(written)
+    if scatter is None or not isinstance(scatter.op, IncSubtensor):
+        return None
+    x, values = scatter.inputs[:2]
+    ndim = x.type.ndim
+    first, *others = entries_of(node.op.index, bounds, ndim)
+    place, *rest = entries_of(scatter.op.index, scatter.inputs[2:], ndim)
+    whole = slice(None)
+    if any(e != whole for e in (*others, *rest)) or not _from_on(place):
+        return None
+    if not isinstance(first, slice) or first.start != place.start or first.step not in (None, 1):
+        return None
+    if not is_whole(slice(None, first.stop), written, 0, ctx):
+        return None
+    part = _reading(scatter.op)(x, *scatter.inputs[2:])
+    return values if values.type == part.type and ctx.same_shape(values, part) else None
+
+
+def _from_on(entry: Any) -> bool:
+    """Whether an entry of an index takes all from a known place on."""
+    return (
+        isinstance(entry, slice)
+        and isinstance(entry.start, int)
+        and entry.stop is None
+        and entry.step in (None, 1)
+    )
+
+
 @rule("canonical", ops=[Sum])
 def row_sums_of_scatter(node: Any, ctx: Any) -> Any:
     """The row sums of v scattered to (arange(n), y) in zeros are v."""

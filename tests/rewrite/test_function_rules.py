@@ -243,6 +243,10 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: set_subtensor(g.x[1:], m.exp(g.x)[1:])[1:],
         lambda g: (lambda w: [w[g.i], w])(set_subtensor(g.x[g.i], m.exp(g.x[0]))),
     ],
+    "read_of_scatter": [
+        lambda g: inc_subtensor(zeros_like(g.x)[1:], m.exp(g.x[1:]))[1:],
+        lambda g: inc_subtensor(zeros_like(g.x)[-2:], m.exp(g.x[-2:]))[-2 : g.x.shape[0]],
+    ],
     "write_of_filled_values": [lambda g: inc_subtensor(g.x[g.i], alloc(g.s, g.x.shape[1]))],
     "row_sums_of_scatter": [
         lambda g: (lambda a: [a, r.sum(a, axis=1)])(_scattered(g, r.sum(g.x, axis=1))),
