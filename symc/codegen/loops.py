@@ -280,7 +280,8 @@ class Loops:
         value = self.names.let(out, self.placer.place([divisor], point, self.values)[0])
         size = self.names.let(out, REGISTRY["abs_"](value))
         least, most = (self.ctx.const(b, divisor.dtype) for b in (2.0**-20, 2.0**20))
-        return ge(size, least) & le(size, most)
+        moderate: Expr = ge(size, least) & le(size, most)
+        return moderate
 
     def _deep(self, root: Expr, replaced: dict[Expr, Expr]) -> Expr:
         """`root` with replacements, also inside of replacements."""

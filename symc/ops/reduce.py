@@ -429,7 +429,9 @@ class _Extreme(CAReduce):
         return np.asarray(_UFUNCS[self.scalar_op].reduce(x, axis=self.axes(x.ndim)))
 
     def gradient(self, x: Any, y: Any, g: Any) -> Any:
-        return switch(eq(self.expanded(x, y), x), self.expanded(x, g), 0)
+        # The extreme of this very `x`: where `x` is computed anew, as in a loop backwards, `y` may
+        # be off by a rounding. Outside of loops the two are merged.
+        return switch(eq(self.expanded(x, self(x)), x), self.expanded(x, g), 0)
 
     def pushforward(self, x: Any, y: Any, point: Any) -> Any:
         chosen = eq(self.expanded(x, y), x)

@@ -14,7 +14,7 @@ import numpy as np
 from symc.dtypes import is_complex, is_discrete, upcast
 
 from .expr import OPERATORS, Context, Expr
-from .logic import cast, eq, inclosedrange, le, lt, switch
+from .logic import cast, eq, ge, inclosedrange, le, lt, switch
 from .op import REGISTRY, BinaryScalarOp, ScalarOp, UnaryScalarOp, scalar_op
 
 Fold = Callable[[Context, tuple[Expr, ...]], "Expr | None"]
@@ -394,7 +394,10 @@ sgn = scalar_op(
 )
 
 
-def _extreme(name: str, cls: str, symbol: str, numpy: Any, python: Any, doc: str) -> ScalarOp:
+def _extreme(
+    name: str, cls: str, symbol: str, chosen: Any, numpy: Any, python: Any, doc: str
+) -> ScalarOp:
+    # `chosen` compares the operands: a result that was computed elsewhere may be off by a rounding.
     return scalar_op(
         name,
         2,
@@ -406,7 +409,7 @@ def _extreme(name: str, cls: str, symbol: str, numpy: Any, python: Any, doc: str
             "f": f"({{0}} != {{0}} ? {{0}} : {{0}} {symbol} {{1}} ? {{0}} : {{1}})",
             "biu": f"({{0}} {symbol} {{1}} ? {{0}} : {{1}})",
         },
-        grad=lambda g, y, a, b: (switch(eq(y, a), g, 0), switch(eq(y, a), 0, g)),
+        grad=lambda g, y, a, b: (switch(chosen(a, b), g, 0), switch(chosen(a, b), 0, g)),
         vector=True,
         fold=_folder(python, _extreme_rule),
         commutative=True,
@@ -421,6 +424,7 @@ maximum = _extreme(
     "maximum",
     "Maximum",
     ">",
+    ge,
     np.maximum,
     max,
     "The larger operand, NaN if either is; where equal, the gradient goes to the first.",
@@ -429,6 +433,7 @@ minimum = _extreme(
     "minimum",
     "Minimum",
     "<",
+    le,
     np.minimum,
     min,
     "The smaller operand, NaN if either is; where equal, the gradient goes to the first.",

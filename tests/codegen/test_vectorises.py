@@ -66,8 +66,9 @@ def vectorised_functions(nests, tmp_path):
 def test_vector_records_vectorise(dtype, tmp_path):
     names = [n for n, op in REGISTRY.items() if op.vector and "f" in op.kinds and op.nin != 0]
     names = [n for n in names if n not in ("switch", "second", "identity")]
-    # Which conversions have vector instructions depends on the processor.
-    names = [n for n in names if not n.startswith("convert_to_")]
+    # Which conversions have vector instructions depends on the processor (within_two makes a
+    # double of an int64).
+    names = [n for n in names if not n.startswith("convert_to_") and n != "within_two"]
     nests = [flat(REGISTRY[n], dtype) for n in names]
     found = vectorised_functions(nests, tmp_path)
     missing = [n for k, n in enumerate(names) if k not in found]
@@ -91,7 +92,7 @@ def test_reductions_vectorise(which, tmp_path):
 
 @pytest.mark.skipif(shutil.which("objdump") is None, reason="no objdump")
 def test_many_functions_are_called_in_vectors(tmp_path):
-    """A kernel with many dear functions calls one vector version of each."""
+    """A kernel with many dear functions has one function for strips of each, and calls it."""
     m = K.Maker()
     x = m.load("x", "a", "float64")
     for _ in range(10):
@@ -100,13 +101,13 @@ def test_many_functions_are_called_in_vectors(tmp_path):
     case = m.case("many", "a", "", [stage], ("z",), lambda v: (many(v["x"]),))
     nest = case.nests()["flat"]
     text, _ = nest_text([nest])
-    assert text.count("sy_call_tanh(double x0)") == 1
-    assert text.count("= sy_call_tanh(") == 10
+    assert text.count("void sy_strip_tanh_f64(double *restrict a, int64_t n)") == 1
+    assert text.count("  sy_strip_tanh_f64(") == 10
     assert vectorised_functions([nest], tmp_path) == {0}
     listing = subprocess.run(
         ["objdump", "-d", str(tmp_path / "unit.o")], capture_output=True, text=True
     ).stdout
-    assert listing.count("_ZGV") >= 20
+    assert sum("call" in line and "sy_strip_" in line for line in listing.splitlines()) >= 20
     check_all([case], tmp_path, ("-O1", "-mavx2", "-mfma"))
 
 

@@ -10,5 +10,6 @@ from .merge import *
 from .noise import *
 from .normalization import *
 from .pool import *
+from .recurrent import *
 from .shape import *
 from .special import *

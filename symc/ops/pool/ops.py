@@ -216,7 +216,8 @@ class Pooling(_Windowed):
         if is_discrete(x.type.dtype):
             return [zero_gradient(x)]
         if self.geometry.mode == "max":
-            return [MaxPoolGradient(self.geometry)(x, y, h)]
+            # The maxima of this very `x`: see the gradient of other maxima, ops/reduce.py.
+            return [MaxPoolGradient(self.geometry)(x, self(x), h)]
         pooled = x.shape[x.type.ndim - self.geometry.ndim :]
         return [_patterned(AveragePoolGradient(self.geometry)(h, pooled), x)]
 
