@@ -210,7 +210,7 @@ class Pooling(_Windowed):
         return total
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
-        (x,), (y,), (h,) = inputs, outputs, g_outputs
+        (x,), (h,) = inputs, g_outputs
         if isinstance(h.type, DisconnectedType):
             return [h]
         if is_discrete(x.type.dtype):
