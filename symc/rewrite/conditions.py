@@ -33,7 +33,8 @@ from .values import constant_value
 
 __all__ = ["sunk_conditions"]
 
-Gates = tuple[tuple[Variable, bool], ...]
+Gate = tuple[Variable, bool]
+Gates = tuple[Gate, ...]
 """Conditions, and the values that they must have, lest a variable is zero; the outermost first."""
 
 _second = elemwise_of(second)
@@ -56,12 +57,16 @@ class _Sinking:
         Per variable that vanishes the conditions.
     open : dict
         Per variable that vanishes its value where it does not.
+    shut : dict
+        Per variable that vanishes, and per gate, what has its shape where that gate is shut: the
+        two branches of a condition may have different lengths.
     """
 
     def __init__(self) -> None:
         self.final: dict[Variable, Variable] = {}
         self.gates: dict[Variable, Gates] = {}
         self.open: dict[Variable, Variable] = {}
+        self.shut: dict[Variable, dict[Gate, Variable]] = {}
 
     def run(self, outputs: Sequence[Variable], order: Sequence[Apply]) -> list[Variable]:
         """The outputs with conditions further down."""
@@ -74,6 +79,7 @@ class _Sinking:
                 made = node.clone_with_new_inputs(inputs)
                 self.gates[node.outputs[0]] = gates
                 self.open[node.outputs[0]] = made.outputs[0]
+                self.shut[node.outputs[0]] = {g: self._without(node, g) for g in gates}
                 continue
             if isinstance(node.op, GradientIfElse):
                 self._meet(node)
@@ -92,10 +98,25 @@ class _Sinking:
         for out, a, b in zip(node.outputs, thens, elses, strict=True):
             if not isinstance(out.type, TensorType) or _is_zero(a) == _is_zero(b):
                 continue
-            value, side = (b, False) if _is_zero(a) else (a, True)
+            value, zero, side = (b, a, False) if _is_zero(a) else (a, b, True)
             before = self.gates.get(value, ())
-            self.gates[out] = ((condition, side), *(g for g in before if g[0] is not condition))
+            if (condition, not side) in before:
+                continue  # zero in both branches, which the conditions say themselves
+            inner = [g for g in before if g[0] is not condition]
+            self.gates[out] = ((condition, side), *inner)
             self.open[out] = self.open[value] if before else self._closed(value)
+            self.shut[out] = {
+                (condition, side): self._closed(zero),
+                **{g: self.shut[value][g] for g in inner},
+            }
+
+    def _without(self, node: Apply, gate: Gate) -> Variable:
+        """What has the shape of the output of `node` where `gate` is shut."""
+        inputs = [
+            self.shut[v][gate] if gate in self.gates.get(v, ()) else self._closed(v)
+            for v in node.inputs
+        ]
+        return node.clone_with_new_inputs(inputs).outputs[0]
 
     def _closed(self, variable: Variable) -> Variable:
         """The value of a variable, be it zero or not."""
@@ -104,7 +125,7 @@ class _Sinking:
             return self.final.get(variable, variable)
         made: Any = self.open[variable]
         for condition, side in reversed(gates):
-            nothing = _zeros(made)
+            nothing = _zeros(self.shut[variable][condition, side])
             made = IfElse(1)(condition, *((made, nothing) if side else (nothing, made)))
         self.final[variable] = made
         return made  # type: ignore[no-any-return]

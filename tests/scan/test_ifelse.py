@@ -222,9 +222,7 @@ def test_random_conditions_against_python() -> None:
             if rng.random() < 0.5:
                 k = int(rng.integers(3))
                 made = ifelse(c[k], a, b)
-                pool.append(
-                    (made, lambda cs, xs, k=k, fa=fa, fb=fb: (fa if cs[k] else fb)(cs, xs))
-                )
+                pool.append((made, lambda cs, xs, k=k, fa=fa, fb=fb: (fa if cs[k] else fb)(cs, xs)))
             else:
                 op, by_hand = unary[rng.integers(3)]
                 pool.append(
@@ -302,3 +300,36 @@ def test_gradients_of_nested_conditions(mode: str) -> None:
             np.testing.assert_allclose(
                 gw, numerical_gradient(lambda v, f=value: f(xv, v), wv), rtol=1e-5, atol=1e-8
             )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gradients_of_branches_that_exclude_each_other(mode: str) -> None:
+    """What passes the second condition was made by the other branch of the first."""
+    c, x, w = T.iscalar("c"), T.dvector("x"), T.dvector("w")
+    y = ifelse(c, 2 * x, x**3)
+    z = ifelse(c, 5 * w, y**2)
+    f = function([c, x, w], grad(z.sum(), [x, w]), mode=mode)
+    xv, wv = np.array([2.0, -0.5]), np.ones(2)
+    gx, gw = f(0, xv, wv)
+    np.testing.assert_allclose(gx, 6 * xv**5)
+    np.testing.assert_array_equal(gw, np.zeros(2))
+    gx, gw = f(1, xv, wv)
+    np.testing.assert_array_equal(gx, np.zeros(2))
+    np.testing.assert_array_equal(gw, np.full(2, 5.0))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gradients_have_the_lengths_of_their_branch(mode: str) -> None:
+    """Zeros for the branch that was not taken do not get the lengths of the other one."""
+    c, d, x, y = T.iscalar("c"), T.iscalar("d"), T.dvector("x"), T.dvector("y")
+    e = ifelse(c, T.sin(x), ifelse(d, y[:2], 3 * y))
+    gx, gy = grad((e**2).sum(), [x, y])
+    f = function([c, d, x, y], [x - gx, y - gy], mode=mode)
+    xv, yv = np.arange(1.0, 6.0), np.arange(1.0, 4.0)
+    for cv in (0, 1):
+        for dv in (0, 1):
+            dx = 2 * np.sin(xv) * np.cos(xv) if cv else np.zeros(5)
+            dy = np.zeros(3) if cv else 2 * yv * (np.arange(3) < 2) if dv else 18 * yv
+            got_x, got_y = f(cv, dv, xv, yv)
+            np.testing.assert_allclose(got_x, xv - dx)
+            np.testing.assert_allclose(got_y, yv - dy)
