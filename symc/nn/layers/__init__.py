@@ -6,6 +6,7 @@ from .dense import *
 from .embedding import *
 from .helper import *
 from .input import *
+from .local import *
 from .merge import *
 from .noise import *
 from .normalization import *
