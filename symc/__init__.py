@@ -60,6 +60,7 @@ __getattr__ = late_names(
         "OpenMPOp": "symc.graph.cop:OpenMPOp",
         "Param": "symc.compile.param:Param",
         "ProfileStats": "symc.compile.profiling:ProfileStats",
+        "get_scalar_constant_value": "symc.tensor:get_scalar_constant_value",
         "object2": "symc.gof.utils:object2",
         "predefined_linkers": "symc.compile.mode:predefined_linkers",
         "predefined_optimizers": "symc.compile.mode:predefined_optimizers",

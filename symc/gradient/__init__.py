@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import DisconnectedInputError, GradientError, NullTypeGradError
-from ..graph.special import DisconnectedType, NullType, disconnected_type
+from ..graph.special import DisconnectedType, NullType, disconnected_type, null_type
 from ..ops.grad_control import (
     ConsiderConstant,
     DisconnectedGrad,
