@@ -396,10 +396,11 @@ static int others_running(void) {
 #endif
 }
 
-static void look_around(int threads) {
+static void look_around(int threads, int recently) {
   int others = others_running();
   if (others < 0) return;
-  int pressure = (3 * atomic_load(&machine.pressure) + others * ONE_OTHER) / 4;
+  int before = recently ? atomic_load(&machine.pressure) : 0; /* what was seen long ago says nothing */
+  int pressure = (3 * before + others * ONE_OTHER) / 4;
   atomic_store(&machine.pressure, pressure);
   int crowded = threads * ONE_OTHER + pressure > processors() * ONE_OTHER + ONE_OTHER * 3 / 4;
   if (atomic_exchange(&machine.crowded, crowded) == crowded) return;
@@ -415,7 +416,7 @@ static int is_crowded(int threads) {
   int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
   int64_t next = atomic_load_explicit(&machine.next, memory_order_relaxed);
   if (now >= next && atomic_compare_exchange_strong(&machine.next, &next, now + LOOK_NANOSECONDS))
-    look_around(threads);
+    look_around(threads, now - next < 4 * LOOK_NANOSECONDS);
   return atomic_load_explicit(&machine.crowded, memory_order_relaxed);
 }
 
