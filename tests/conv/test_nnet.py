@@ -166,7 +166,7 @@ def test_wrong_calls_of_ctc():
     with pytest.raises(TypeError, match="ctc: an operand"):
         ctc(a, T.dmatrix(), n)
     f = function([a, k, n], ctc(a, k, n))
-    with pytest.raises(ValueError, match="batches of sizes"):
+    with pytest.raises(ValueError, match=r"batches of (different )?sizes"):
         f(np.zeros((4, 2, 3)), np.ones((3, 1), "int64"), np.array([4, 4]))
     with pytest.raises(ValueError, match="a label is no class"):
         f(np.zeros((4, 1, 3)), np.array([[3]]), np.array([4]))

@@ -11,6 +11,7 @@ import scipy.linalg
 
 import symc
 import symc.tensor as T
+from symc.runtime import native_available
 from symc.sandbox import linalg
 from symc.tensor import nlinalg, slinalg
 
@@ -491,6 +492,7 @@ def test_an_inverse_with_other_readers_stays() -> None:
     np.testing.assert_allclose(f(a, np.eye(2))[0], np.linalg.inv(a))
 
 
+@pytest.mark.skipif(not native_available(), reason="needs the facts of the native path")
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("flipped", [True, False])
 def test_equations_of_cholesky_factors_are_triangular(lower: bool, flipped: bool) -> None:
