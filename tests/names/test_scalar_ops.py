@@ -13,7 +13,10 @@ import symc
 import symc.tensor as T
 from symc import scalar
 from symc.config import change_flags
+from symc.runtime import native_available
 from symc.scalar import BinaryScalarOp, Composite, ScalarOp, UnaryScalarOp, upgrade_to_float
+
+needs_native = pytest.mark.skipif(not native_available(), reason="C code is not compiled here")
 
 
 class XTimesLog(UnaryScalarOp):
@@ -107,6 +110,7 @@ def test_elementwise(linker: str, dtype: str, shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(got, special.xlogy(value, value), atol=tolerance)
 
 
+@needs_native
 def test_the_c_code_is_used_in_the_kernel() -> None:
     x = T.vector()
     op = T.Elemwise(WrongC(scalar.same_out))
@@ -237,6 +241,7 @@ def test_equality_and_pickle() -> None:
     np.testing.assert_allclose(compiled([leaf], copied)([2.0]), [2 * np.log(2)])
 
 
+@needs_native
 def test_a_name_of_symc_does_not_make_it_that_op() -> None:
     x = T.vector()
     op = T.Elemwise(WrongC(scalar.same_out, name="exp"))
@@ -345,6 +350,7 @@ def test_a_composite_of_something_else_is_refused() -> None:
         Composite([x], [scalar.as_scalar(T.tensor_from_scalar(x) * 2)])
 
 
+@needs_native
 def test_what_the_compiler_says_names_the_op(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("symc.runtime.notice._given", [])  # there is one notice per process
     x = T.vector()
@@ -358,6 +364,7 @@ class SameC(WrongC):
     """Another op with the same code."""
 
 
+@needs_native
 def test_equal_code_of_different_ops() -> None:
     x = T.vector()
     one, two = T.Elemwise(WrongC(scalar.same_out)), T.Elemwise(SameC(scalar.same_out))
