@@ -7,7 +7,7 @@ parameter's shape.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,8 +73,34 @@ def _zeros(param: Any) -> Any:
     return symc.shared(zeros, broadcastable=param.broadcastable)
 
 
-def _counter() -> Any:
-    return symc.shared(utils.floatX(0.0))
+def _decayed(param: Any, value: Any, weight: Any, updates: Updates) -> Any:
+    """The new running mean of `value`, `weight` of it the old mean; `updates` gets it."""
+    old = _zeros(param)
+    updates[old] = weight * old + (1 - weight) * value
+    return updates[old]
+
+
+def _along_mean(
+    loss_or_grads: Any,
+    params: Sequence[Any],
+    beta1: Any,
+    epsilon: float,
+    rate: Callable[[Any], Any],
+    size: Callable[[Any, Any, Updates], Any],
+) -> Updates:
+    """Steps along the running mean of gradients, over what `size` says of them.
+
+    ``p' = p - rate(t) m' / (size(p, g, updates) + epsilon)`` with the number ``t`` of the step.
+    """
+    grads = get_or_compute_grads(loss_or_grads, params)
+    updates: Updates = {}
+    before = symc.shared(utils.floatX(0.0))
+    t = before + utils.floatX(1)
+    for p, g in zip(params, grads, strict=True):
+        mean = _decayed(p, g, beta1, updates)
+        updates[p] = p - rate(t) * mean / (size(p, g, updates) + epsilon)
+    updates[before] = t
+    return updates
 
 
 def sgd(loss_or_grads: Any, params: Sequence[Any], learning_rate: Any) -> Updates:
@@ -232,9 +258,8 @@ def rmsprop(
     """
     updates: Updates = {}
     for p, g in zip(params, get_or_compute_grads(loss_or_grads, params), strict=True):
-        mean = _zeros(p)
-        updates[mean] = rho * mean + (1 - rho) * g**2
-        updates[p] = p - learning_rate * g / T.sqrt(updates[mean] + epsilon)
+        mean = _decayed(p, g**2, rho, updates)
+        updates[p] = p - learning_rate * g / T.sqrt(mean + epsilon)
     return updates
 
 
@@ -263,9 +288,8 @@ def adadelta(
     """
     updates: Updates = {}
     for p, g in zip(params, get_or_compute_grads(loss_or_grads, params), strict=True):
-        mean, steps = _zeros(p), _zeros(p)
-        updates[mean] = rho * mean + (1 - rho) * g**2
-        step = g * T.sqrt(steps + epsilon) / T.sqrt(updates[mean] + epsilon)
+        mean, steps = _decayed(p, g**2, rho, updates), _zeros(p)
+        step = g * T.sqrt(steps + epsilon) / T.sqrt(mean + epsilon)
         updates[p] = p - learning_rate * step
         updates[steps] = rho * steps + (1 - rho) * step**2
     return updates
@@ -296,18 +320,13 @@ def adam(
     -------
     dict
     """
-    grads = get_or_compute_grads(loss_or_grads, params)
-    updates: Updates = {}
-    before = _counter()
-    t = before + utils.floatX(1)
-    rate = learning_rate * T.sqrt(1 - beta2**t) / (1 - beta1**t)
-    for p, g in zip(params, grads, strict=True):
-        mean, squares = _zeros(p), _zeros(p)
-        updates[mean] = beta1 * mean + (1 - beta1) * g
-        updates[squares] = beta2 * squares + (1 - beta2) * g**2
-        updates[p] = p - rate * updates[mean] / (T.sqrt(updates[squares]) + epsilon)
-    updates[before] = t
-    return updates
+    def rate(t: Any) -> Any:
+        return learning_rate * T.sqrt(1 - beta2**t) / (1 - beta1**t)
+
+    def size(p: Any, g: Any, updates: Updates) -> Any:
+        return T.sqrt(_decayed(p, g**2, beta2, updates))
+
+    return _along_mean(loss_or_grads, params, beta1, epsilon, rate, size)
 
 
 def adamax(
@@ -332,18 +351,15 @@ def adamax(
     -------
     dict
     """
-    grads = get_or_compute_grads(loss_or_grads, params)
-    updates: Updates = {}
-    before = _counter()
-    t = before + utils.floatX(1)
-    rate = learning_rate / (1 - beta1**t)
-    for p, g in zip(params, grads, strict=True):
-        mean, greatest = _zeros(p), _zeros(p)
-        updates[mean] = beta1 * mean + (1 - beta1) * g
+    def rate(t: Any) -> Any:
+        return learning_rate / (1 - beta1**t)
+
+    def size(p: Any, g: Any, updates: Updates) -> Any:
+        greatest = _zeros(p)
         updates[greatest] = T.maximum(beta2 * greatest, abs(g))
-        updates[p] = p - rate * updates[mean] / (updates[greatest] + epsilon)
-    updates[before] = t
-    return updates
+        return updates[greatest]
+
+    return _along_mean(loss_or_grads, params, beta1, epsilon, rate, size)
 
 
 def amsgrad(
@@ -367,19 +383,15 @@ def amsgrad(
     -------
     dict
     """
-    grads = get_or_compute_grads(loss_or_grads, params)
-    updates: Updates = {}
-    before = _counter()
-    t = before + utils.floatX(1)
-    rate = learning_rate * T.sqrt(1 - beta2**t) / (1 - beta1**t)
-    for p, g in zip(params, grads, strict=True):
-        mean, squares, greatest = _zeros(p), _zeros(p), _zeros(p)
-        updates[mean] = beta1 * mean + (1 - beta1) * g
-        updates[squares] = beta2 * squares + (1 - beta2) * g**2
-        updates[greatest] = T.maximum(greatest, updates[squares])
-        updates[p] = p - rate * updates[mean] / (T.sqrt(updates[greatest]) + epsilon)
-    updates[before] = t
-    return updates
+    def rate(t: Any) -> Any:
+        return learning_rate * T.sqrt(1 - beta2**t) / (1 - beta1**t)
+
+    def size(p: Any, g: Any, updates: Updates) -> Any:
+        squares, greatest = _decayed(p, g**2, beta2, updates), _zeros(p)
+        updates[greatest] = T.maximum(greatest, squares)
+        return T.sqrt(updates[greatest])
+
+    return _along_mean(loss_or_grads, params, beta1, epsilon, rate, size)
 
 
 def norm_constraint(
@@ -407,14 +419,7 @@ def norm_constraint(
     ValueError
         If the rank has no default axes.
     """
-    if norm_axes is not None:
-        axes = tuple(norm_axes)
-    elif tensor_var.ndim == 2:
-        axes = (0,)
-    elif 3 <= tensor_var.ndim <= 5:
-        axes = tuple(range(1, tensor_var.ndim))
-    else:
-        raise ValueError(f"a norm constraint on a tensor of rank {tensor_var.ndim} needs norm_axes")
+    axes = utils.axes_of_unit(tensor_var.ndim, norm_axes)
     dtype = np.dtype(symc.config.floatX).type
     norms = T.sqrt(T.sum(T.sqr(tensor_var), axis=axes, keepdims=True))
     target = T.clip(norms, 0, dtype(max_norm))

@@ -16,6 +16,7 @@ __all__ = [
     "as_symc_expression",
     "as_theano_expression",
     "as_tuple",
+    "axes_of_unit",
     "collect_shared_vars",
     "compute_norms",
     "create_param",
@@ -190,6 +191,35 @@ def inspect_kwargs(func: Callable[..., Any]) -> list[str]:
     return [p.name for p in parameters if p.default is not inspect.Parameter.empty]
 
 
+def axes_of_unit(rank: int, norm_axes: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Return the axes along which the incoming weights of one unit lie.
+
+    Parameters
+    ----------
+    rank : int
+        Of the weights: 2 for a matrix (inputs, units), 3 to 5 for filters, whose first axis counts
+        the units.
+    norm_axes : sequence of int, optional
+        Axes that were asked for.
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    ValueError
+        If the rank has no default axes.
+    """
+    if norm_axes is not None:
+        return tuple(norm_axes)
+    if rank == 2:
+        return (0,)
+    if 3 <= rank <= 5:
+        return tuple(range(1, rank))
+    raise ValueError(f"norms of weights of rank {rank} need norm_axes")
+
+
 def compute_norms(array: Any, norm_axes: Sequence[int] | None = None) -> Any:
     """Return the Euclidean norms of the incoming weights of each unit.
 
@@ -211,16 +241,7 @@ def compute_norms(array: Any, norm_axes: Sequence[int] | None = None) -> Any:
     ValueError
         If the rank has no default axes.
     """
-    if norm_axes is not None:
-        axes = tuple(norm_axes)
-    elif array.ndim == 1:
-        axes = ()
-    elif array.ndim == 2:
-        axes = (0,)
-    elif 3 <= array.ndim <= 5:
-        axes = tuple(range(1, array.ndim))
-    else:
-        raise ValueError(f"norms of an array of rank {array.ndim} need norm_axes")
+    axes = () if norm_axes is None and array.ndim == 1 else axes_of_unit(array.ndim, norm_axes)
     if not axes:
         return abs(array)
     if isinstance(array, symc.Variable):

@@ -230,27 +230,12 @@ class BaseConvLayer(Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has no method convolve")
 
-    def _options(self) -> dict[str, Any]:
-        groups = {"num_groups": self.num_groups} if self.num_groups > 1 else {}
-        return {
-            "subsample": self.stride,
-            "border_mode": "half" if self.pad == "same" else self.pad,
-            "filter_flip": self.flip_filters,
-            **groups,
-        }
 
+class _ConvLayer(BaseConvLayer):
+    """A convolution over `axes` axes by a function that can be chosen."""
 
-class Conv1DLayer(BaseConvLayer):
-    """A convolution along one axis: input (batch, channels, length).
-
-    Parameters
-    ----------
-    convolution : callable
-        One of `symc.nn.theano_extensions.conv`, or another function with their arguments.
-    incoming, num_filters, filter_size, stride, pad, untie_biases, W, b, nonlinearity, \
-flip_filters, num_groups, name
-        As for `BaseConvLayer`.
-    """
+    axes: int
+    shape_keyword = "input_shape"
 
     def __init__(
         self,
@@ -265,66 +250,64 @@ flip_filters, num_groups, name
         nonlinearity: Any = nonlinearities.rectify,
         flip_filters: bool = True,
         num_groups: int = 1,
-        convolution: Any = conv.conv1d_mc0,
+        convolution: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             incoming, num_filters, filter_size, stride, pad, untie_biases, W, b, nonlinearity,
-            flip_filters, num_groups, n=1, **kwargs,
+            flip_filters, num_groups, n=self.axes, **kwargs,
         )
-        self.convolution = convolution
+        usual = {1: conv.conv1d_mc0, 2: T.nnet.conv2d, 3: T.nnet.conv3d}
+        self.convolution = usual[self.axes] if convolution is None else convolution
 
     def convolve(self, input: Any, **kwargs: Any) -> Any:
         """Return the convolution of an input with the filters `W`."""
+        groups = {"num_groups": self.num_groups} if self.num_groups > 1 else {}
         return self.convolution(
-            input, self.W, image_shape=self.input_shape, filter_shape=self.get_W_shape(),
-            **self._options(),
+            input,
+            self.W,
+            filter_shape=self.get_W_shape(),
+            border_mode="half" if self.pad == "same" else self.pad,
+            subsample=self.stride,
+            filter_flip=self.flip_filters,
+            **{self.shape_keyword: self.input_shape},
+            **groups,
         )
 
 
-class Conv2DLayer(BaseConvLayer):
+class Conv1DLayer(_ConvLayer):
+    """A convolution along one axis: input (batch, channels, length).
+
+    Parameters
+    ----------
+    convolution : callable, optional
+        Default `symc.nn.theano_extensions.conv.conv1d_mc0`; another function with its arguments
+        does as well.
+    incoming, num_filters, filter_size, stride, pad, untie_biases, W, b, nonlinearity, \
+flip_filters, num_groups, name
+        As for `BaseConvLayer`.
+    """
+
+    axes = 1
+    shape_keyword = "image_shape"
+
+
+class Conv2DLayer(_ConvLayer):
     """A convolution over two axes: input (batch, channels, rows, columns).
 
     Parameters
     ----------
-    convolution : callable
+    convolution : callable, optional
         Default `symc.tensor.nnet.conv2d`; another function with its arguments does as well.
     incoming, num_filters, filter_size, stride, pad, untie_biases, W, b, nonlinearity, \
 flip_filters, num_groups, name
         As for `BaseConvLayer`.
     """
 
-    def __init__(
-        self,
-        incoming: Any,
-        num_filters: int,
-        filter_size: Any,
-        stride: Any = (1, 1),
-        pad: Any = 0,
-        untie_biases: bool = False,
-        W: Any = init.GlorotUniform(),  # noqa: B008
-        b: Any = init.Constant(0.0),  # noqa: B008
-        nonlinearity: Any = nonlinearities.rectify,
-        flip_filters: bool = True,
-        num_groups: int = 1,
-        convolution: Any = T.nnet.conv2d,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            incoming, num_filters, filter_size, stride, pad, untie_biases, W, b, nonlinearity,
-            flip_filters, num_groups, n=2, **kwargs,
-        )
-        self.convolution = convolution
-
-    def convolve(self, input: Any, **kwargs: Any) -> Any:
-        """Return the convolution of an input with the filters `W`."""
-        return self.convolution(
-            input, self.W, input_shape=self.input_shape, filter_shape=self.get_W_shape(),
-            **self._options(),
-        )
+    axes = 2
 
 
-class Conv3DLayer(BaseConvLayer):
+class Conv3DLayer(_ConvLayer):
     """A convolution over three axes: input (batch, channels, depth, rows, columns).
 
     Parameters
@@ -336,38 +319,11 @@ flip_filters, num_groups, name
         As for `BaseConvLayer`.
     """
 
-    def __init__(
-        self,
-        incoming: Any,
-        num_filters: int,
-        filter_size: Any,
-        stride: Any = (1, 1, 1),
-        pad: Any = 0,
-        untie_biases: bool = False,
-        W: Any = init.GlorotUniform(),  # noqa: B008
-        b: Any = init.Constant(0.0),  # noqa: B008
-        nonlinearity: Any = nonlinearities.rectify,
-        flip_filters: bool = True,
-        num_groups: int = 1,
-        convolution: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            incoming, num_filters, filter_size, stride, pad, untie_biases, W, b, nonlinearity,
-            flip_filters, num_groups, n=3, **kwargs,
-        )
-        self.convolution = T.nnet.conv3d if convolution is None else convolution
-
-    def convolve(self, input: Any, **kwargs: Any) -> Any:
-        """Return the convolution of an input with the filters `W`."""
-        return self.convolution(
-            input, self.W, input_shape=self.input_shape, filter_shape=self.get_W_shape(),
-            **self._options(),
-        )
+    axes = 3
 
 
 class _TransposedConvLayer(BaseConvLayer):
-    """The map that the gradient of a convolution is: from its results to its inputs.
+    """The map that the gradient of a convolution over `axes` axes is: from results to inputs.
 
     Parameters
     ----------
@@ -378,6 +334,8 @@ class _TransposedConvLayer(BaseConvLayer):
     incoming, num_filters, filter_size, stride, untie_biases, W, b, nonlinearity, flip_filters, name
         As for `BaseConvLayer`; filters have shape (channels, num_filters, filter_size).
     """
+
+    axes: int
 
     def __init__(
         self,
@@ -394,17 +352,11 @@ class _TransposedConvLayer(BaseConvLayer):
         output_size: Any = None,
         **kwargs: Any,
     ) -> None:
-        n = kwargs["n"]
-        self.output_size: Any = None
-        if output_size is not None:
-            self.output_size = (
-                output_size
-                if isinstance(output_size, symc.Variable)
-                else as_tuple(output_size, n)
-            )
+        given = output_size is None or isinstance(output_size, symc.Variable)
+        self.output_size: Any = output_size if given else as_tuple(output_size, self.axes)
         super().__init__(
             incoming, num_filters, filter_size, stride, crop, untie_biases, W, b, nonlinearity,
-            flip_filters, **kwargs,
+            flip_filters, n=self.axes, **kwargs,
         )
         self.crop = self.pad
         del self.pad
@@ -468,25 +420,7 @@ flip_filters, output_size, name
         the least that fit.
     """
 
-    def __init__(
-        self,
-        incoming: Any,
-        num_filters: int,
-        filter_size: Any,
-        stride: Any = (1, 1),
-        crop: Any = 0,
-        untie_biases: bool = False,
-        W: Any = init.GlorotUniform(),  # noqa: B008
-        b: Any = init.Constant(0.0),  # noqa: B008
-        nonlinearity: Any = nonlinearities.rectify,
-        flip_filters: bool = False,
-        output_size: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            incoming, num_filters, filter_size, stride, crop, untie_biases, W, b, nonlinearity,
-            flip_filters, output_size, n=2, **kwargs,
-        )
+    axes = 2
 
 
 class TransposedConv3DLayer(_TransposedConvLayer):
@@ -499,25 +433,7 @@ flip_filters, output_size, name
         As for `TransposedConv2DLayer`, with three axes in space.
     """
 
-    def __init__(
-        self,
-        incoming: Any,
-        num_filters: int,
-        filter_size: Any,
-        stride: Any = (1, 1, 1),
-        crop: Any = 0,
-        untie_biases: bool = False,
-        W: Any = init.GlorotUniform(),  # noqa: B008
-        b: Any = init.Constant(0.0),  # noqa: B008
-        nonlinearity: Any = nonlinearities.rectify,
-        flip_filters: bool = False,
-        output_size: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            incoming, num_filters, filter_size, stride, crop, untie_biases, W, b, nonlinearity,
-            flip_filters, output_size, n=3, **kwargs,
-        )
+    axes = 3
 
 
 Deconv2DLayer = TransposedConv2DLayer

@@ -103,14 +103,27 @@ def autocrop_array_shapes(input_shapes: Sequence[Any], cropping: Cropping) -> li
     ]
 
 
-def _agree(lengths: Sequence[Any], one_stretches: bool) -> tuple[bool, Any]:
-    """Whether lengths of an axis go together, and which one comes out."""
-    known = {n for n in lengths if n is not None}
-    if one_stretches:
-        known -= {1}
-        if not known:
-            return True, 1 if None not in lengths else None
-    return len(known) <= 1, next(iter(known), None)
+def _merged(
+    layer: Any, shapes: Sequence[Any], one_stretches: bool, along: int | None = None
+) -> list[Any]:
+    """The common lengths of inputs, which must be equal but along one axis."""
+    if len({len(s) for s in shapes}) > 1:
+        raise ValueError(f"{layer._called()}: inputs need the same rank, got shapes {shapes}")
+    rank = len(shapes[0])
+    output = []
+    for axis, lengths in enumerate(zip(*shapes, strict=True)):
+        known = {n for n in lengths if n is not None}
+        if one_stretches and len(known) > 1:
+            known.discard(1)
+        if len(known) > 1 and (along is None or axis != along % rank):
+            raise ValueError(
+                f"{layer._called()} needs inputs of the same shape"
+                + ("" if along is None else f" but for axis {along}")
+                + f", got {[tuple(s) for s in shapes]}"
+            )
+        unknown = one_stretches and known == {1} and None in lengths
+        output.append(None if unknown else next(iter(known), None))
+    return output
 
 
 class ConcatLayer(MergeLayer):
@@ -146,21 +159,10 @@ class ConcatLayer(MergeLayer):
     def get_output_shape_for(self, input_shapes: Any) -> Any:
         """The common lengths, and the sum of those along the axis."""
         shapes = autocrop_array_shapes(input_shapes, self.cropping)
-        if len({len(s) for s in shapes}) > 1:
-            raise ValueError(f"{self._called()}: inputs need the same rank, got shapes {shapes}")
-        output = []
-        for k, lengths in enumerate(zip(*shapes, strict=True)):
-            if k == self.axis % len(shapes[0]):
-                output.append(None if None in lengths else sum(lengths))
-                continue
-            fits, n = _agree(lengths, one_stretches=False)
-            if not fits:
-                raise ValueError(
-                    f"{self._called()} along axis {self.axis} needs inputs of the same shape "
-                    f"otherwise, got {[tuple(s) for s in shapes]}"
-                )
-            output.append(n)
-        return tuple(output)
+        lengths = _merged(self, shapes, one_stretches=False, along=self.axis)
+        along = [s[self.axis] for s in shapes]
+        lengths[self.axis] = None if None in along else sum(along)
+        return tuple(lengths)
 
     def get_output_for(self, inputs: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """The inputs, joined."""
@@ -204,18 +206,7 @@ class ElemwiseMergeLayer(MergeLayer):
     def get_output_shape_for(self, input_shapes: Any) -> Any:
         """The common lengths."""
         shapes = autocrop_array_shapes(input_shapes, self.cropping)
-        if len({len(s) for s in shapes}) > 1:
-            raise ValueError(f"{self._called()}: inputs need the same rank, got shapes {shapes}")
-        output = []
-        for lengths in zip(*shapes, strict=True):
-            fits, n = _agree(lengths, one_stretches=True)
-            if not fits:
-                raise ValueError(
-                    f"{self._called()} needs inputs of the same shape, got "
-                    f"{[tuple(s) for s in shapes]}"
-                )
-            output.append(n)
-        return tuple(output)
+        return tuple(_merged(self, shapes, one_stretches=True))
 
     def get_output_for(self, inputs: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """The inputs, merged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import symc
@@ -181,24 +182,24 @@ class BatchNormLayer(Layer):
         return (input - mean.dimshuffle(pattern)) * scale + beta
 
 
-def _take_nonlinearity(layer: Any) -> Any:
-    """The nonlinearity of a layer, which loses it."""
+def _before_nonlinearity(
+    layer: Any, suffix: str, make: Callable[[Any, str | None], Any], kwargs: dict[str, Any]
+) -> Any:
+    """Put what `make` makes between a layer, which loses its biases, and its nonlinearity.
+
+    A name is taken out of `kwargs`; without one the layer's own and `suffix` make it.
+    """
     nonlinearity = getattr(layer, "nonlinearity", None)
     if nonlinearity is not None:
         layer.nonlinearity = nonlinearities.identity
-    return nonlinearity
-
-
-def _take_biases(layer: Any) -> None:
-    """A layer loses its biases."""
     if getattr(layer, "b", None) is not None:
         del layer.params[layer.b]
         layer.b = None
-
-
-def _name_of(layer: Any, kwargs: dict[str, Any], suffix: str) -> str | None:
-    name = kwargs.pop("name", None)
-    return name or (layer.name and f"{layer.name}_{suffix}")
+    name = kwargs.pop("name", None) or (layer.name and f"{layer.name}_{suffix}")
+    made = make(layer, name)
+    if nonlinearity is None:
+        return made
+    return NonlinearityLayer(made, nonlinearity, name=name and f"{name}_nonlin")
 
 
 def batch_norm(layer: Any, **kwargs: Any) -> Any:
@@ -215,13 +216,10 @@ def batch_norm(layer: Any, **kwargs: Any) -> Any:
     -------
     Layer
     """
-    nonlinearity = _take_nonlinearity(layer)
-    _take_biases(layer)
-    name = _name_of(layer, kwargs, "bn")
-    layer = BatchNormLayer(layer, name=name, **kwargs)
-    if nonlinearity is not None:
-        layer = NonlinearityLayer(layer, nonlinearity, name=name and f"{name}_nonlin")
-    return layer
+    def make(x: Any, name: str | None) -> Any:
+        return BatchNormLayer(x, name=name, **kwargs)
+
+    return _before_nonlinearity(layer, "bn", make, kwargs)
 
 
 class StandardizationLayer(Layer):
@@ -279,17 +277,13 @@ def instance_norm(
     -------
     Layer
     """
-    nonlinearity = _take_nonlinearity(layer)
-    _take_biases(layer)
-    name = _name_of(layer, kwargs, "in")
-    layer = StandardizationLayer(layer, name=name, **kwargs)
-    if learn_scale:
-        layer = ScaleLayer(layer, name=name and f"{name}_scale")
-    if learn_bias:
-        layer = BiasLayer(layer, name=name and f"{name}_bias")
-    if nonlinearity is not None:
-        layer = NonlinearityLayer(layer, nonlinearity, name=name and f"{name}_nonlin")
-    return layer
+    def make(x: Any, name: str | None) -> Any:
+        x = StandardizationLayer(x, name=name, **kwargs)
+        if learn_scale:
+            x = ScaleLayer(x, name=name and f"{name}_scale")
+        return BiasLayer(x, name=name and f"{name}_bias") if learn_bias else x
+
+    return _before_nonlinearity(layer, "in", make, kwargs)
 
 
 def layer_norm(layer: Any, **kwargs: Any) -> Any:
@@ -308,12 +302,9 @@ def layer_norm(layer: Any, **kwargs: Any) -> Any:
     -------
     Layer
     """
-    nonlinearity = _take_nonlinearity(layer)
-    _take_biases(layer)
-    name = _name_of(layer, kwargs, "ln")
-    layer = StandardizationLayer(layer, axes="features", name=name, **kwargs)
-    layer = ScaleLayer(layer, name=name and f"{name}_scale")
-    layer = BiasLayer(layer, name=name and f"{name}_bias")
-    if nonlinearity is not None:
-        layer = NonlinearityLayer(layer, nonlinearity, name=name and f"{name}_nonlin")
-    return layer
+    def make(x: Any, name: str | None) -> Any:
+        x = StandardizationLayer(x, axes="features", name=name, **kwargs)
+        x = ScaleLayer(x, name=name and f"{name}_scale")
+        return BiasLayer(x, name=name and f"{name}_bias")
+
+    return _before_nonlinearity(layer, "ln", make, kwargs)

@@ -152,18 +152,6 @@ class Pool2DLayer(_PoolLayer):
 
     axes = 2
 
-    def __init__(
-        self,
-        incoming: Any,
-        pool_size: Any,
-        stride: Any = None,
-        pad: Any = (0, 0),
-        ignore_border: bool = True,
-        mode: str = "max",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(incoming, pool_size, stride, pad, ignore_border, mode, **kwargs)
-
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The windows' maximum, sum or average."""
         return pool.pool_2d(input, **self._options())
@@ -174,25 +162,13 @@ class Pool3DLayer(_PoolLayer):
 
     axes = 3
 
-    def __init__(
-        self,
-        incoming: Any,
-        pool_size: Any,
-        stride: Any = None,
-        pad: Any = (0, 0, 0),
-        ignore_border: bool = True,
-        mode: str = "max",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(incoming, pool_size, stride, pad, ignore_border, mode, **kwargs)
-
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The windows' maximum, sum or average."""
         return pool.pool_3d(input, **self._options())
 
 
-class MaxPool1DLayer(Pool1DLayer):
-    """`Pool1DLayer` with the maximum."""
+class _MaxPool(_PoolLayer):
+    """Pooling whose mode is fixed."""
 
     def __init__(
         self,
@@ -206,34 +182,16 @@ class MaxPool1DLayer(Pool1DLayer):
         super().__init__(incoming, pool_size, stride, pad, ignore_border, mode="max", **kwargs)
 
 
-class MaxPool2DLayer(Pool2DLayer):
+class MaxPool1DLayer(_MaxPool, Pool1DLayer):
+    """`Pool1DLayer` with the maximum."""
+
+
+class MaxPool2DLayer(_MaxPool, Pool2DLayer):
     """`Pool2DLayer` with the maximum."""
 
-    def __init__(
-        self,
-        incoming: Any,
-        pool_size: Any,
-        stride: Any = None,
-        pad: Any = (0, 0),
-        ignore_border: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(incoming, pool_size, stride, pad, ignore_border, mode="max", **kwargs)
 
-
-class MaxPool3DLayer(Pool3DLayer):
+class MaxPool3DLayer(_MaxPool, Pool3DLayer):
     """`Pool3DLayer` with the maximum."""
-
-    def __init__(
-        self,
-        incoming: Any,
-        pool_size: Any,
-        stride: Any = None,
-        pad: Any = (0, 0, 0),
-        ignore_border: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(incoming, pool_size, stride, pad, ignore_border, mode="max", **kwargs)
 
 
 class _UpscaleLayer(Layer):
@@ -344,12 +302,7 @@ class FeaturePoolLayer(Layer):
         self.pool_size = pool_size
         self.axis = axis
         self.pool_function = pool_function
-        n = self.input_shape[axis]
-        if n is None or n % pool_size:
-            raise ValueError(
-                f"{self._called()}: groups of {pool_size} do not divide axis {axis} of an input of "
-                f"shape {self.input_shape}"
-            )
+        _check_groups(self)
 
     def get_output_shape_for(self, input_shape: Any) -> Any:
         """The axis shrinks to the number of groups."""
@@ -360,6 +313,15 @@ class FeaturePoolLayer(Layer):
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The groups, reduced."""
         return self.pool_function(_in_groups(input, self), axis=self.axis % input.ndim + 1)
+
+
+def _check_groups(layer: Any) -> None:
+    n = layer.input_shape[layer.axis]
+    if n is None or n % layer.pool_size:
+        raise ValueError(
+            f"{layer._called()}: groups of {layer.pool_size} do not divide axis {layer.axis} of an "
+            f"input of shape {layer.input_shape}"
+        )
 
 
 def _in_groups(x: Any, layer: Any) -> Any:
@@ -394,12 +356,7 @@ class FeatureWTALayer(Layer):
         super().__init__(incoming, **kwargs)
         self.pool_size = pool_size
         self.axis = axis
-        n = self.input_shape[axis]
-        if n is None or n % pool_size:
-            raise ValueError(
-                f"{self._called()}: groups of {pool_size} do not divide axis {axis} of an input of "
-                f"shape {self.input_shape}"
-            )
+        _check_groups(self)
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The winners; the first where several are equal."""
