@@ -129,18 +129,18 @@ def one_hot(x: Any, m: int | None = None) -> Any:
     return T.eye(m)[T.cast(x.flatten(), "int32")]
 
 
-def unique(elements: Iterable[Any]) -> list[Any]:
+def unique(l: Iterable[Any]) -> list[Any]:  # noqa: E741
     """Return elements, each once, in the order of their first appearance.
 
     Parameters
     ----------
-    elements : iterable of hashable
+    l : iterable of hashable
 
     Returns
     -------
     list
     """
-    return list(dict.fromkeys(elements))
+    return list(dict.fromkeys(l))
 
 
 def as_tuple(x: Any, N: int, t: type | tuple[type, ...] | None = None) -> tuple[Any, ...]:

@@ -73,7 +73,10 @@ def test_convolutions():
     one = layers.Conv1DLayer(above((None, 3, 6)), 2, 3, flip_filters=False, nonlinearity=None)
     expected = correlation(IMAGES[..., :1], one.W.get_value()[..., None])[..., 0]
     np.testing.assert_allclose(output(one, IMAGES[..., 0]), expected)
-    assert corrmm.Conv2DMMLayer is dnn.Conv2DDNNLayer is layers.Conv2DLayer
+    for kind in (corrmm.Conv2DMMLayer, dnn.Conv2DDNNLayer):
+        correlating = kind(above((None, 3, 6, 5)), 4, 3, nonlinearity=None)
+        expected = correlation(IMAGES, correlating.W.get_value())
+        np.testing.assert_allclose(output(correlating, IMAGES), expected)
 
 
 @pytest.mark.parametrize("crop", [0, "same", "full", 1])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+from abc import ABCMeta
 from collections.abc import Sequence
 from typing import Any
 
 import symc
+from symc.gof.utils import simple_extract_stack
 from symc.nn import utils
 
 __all__ = ["Layer", "MergeLayer"]
@@ -21,7 +25,58 @@ def _check_lengths(shape: Sequence[Any], what: str) -> None:
         )
 
 
-class Layer:
+def _shape_of(incoming: Any) -> Shape:
+    """The shape of what a layer is put on."""
+    if isinstance(incoming, tuple):
+        return incoming
+    if not hasattr(incoming, "output_shape"):
+        raise TypeError(
+            f"what a layer is put on is a layer or a tuple of lengths, got "
+            f"{type(incoming).__name__}: {incoming!r:.80}"
+        )
+    return incoming.output_shape
+
+
+def _users_line() -> str:
+    """The line of the user's program that is being run."""
+    return "".join(map(str, simple_extract_stack(limit=1)))
+
+
+def add_lines(problem: Exception, *lines: str) -> None:
+    """Append lines to the message of an exception, but for those that it has already."""
+    text, *others = problem.args or ("",)
+    if isinstance(text, str):
+        news = [line for line in lines if line not in text]
+        problem.args = ("\n".join([text, *news]), *others)
+
+
+class _Built(ABCMeta):
+    """Checks a layer once it is built, and lets mistakes say which line built which layer."""
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The arguments of the class, which `__call__` would hide."""
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        return inspect.Signature(parameters)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        try:
+            layer = super().__call__(*args, **kwargs)
+            layer._check_output_shape()
+        except Exception as problem:
+            below = args[0] if args else kwargs.get("incoming", kwargs.get("incomings"))
+            inputs = below if isinstance(below, list) else [below]
+            shapes = " and ".join(f"{getattr(x, 'output_shape', x)!r:.80}" for x in inputs)
+            name = f" {kwargs['name']!r}" if kwargs.get("name") else ""
+            add_lines(
+                problem, f"  layer: {cls.__name__}{name} on {shapes}", f"  at: {_users_line()}"
+            )
+            raise
+        layer._built_at = _users_line()
+        return layer
+
+
+class Layer(metaclass=_Built):
     """One input, one output, and parameters.
 
     A subclass writes `get_output_for`, and `get_output_shape_for` where the output has another
@@ -47,16 +102,16 @@ class Layer:
     Raises
     ------
     ValueError
-        If a length of the input is not positive.
+        If a length of the input or of the output is not positive.
+    TypeError
+        If `incoming` is neither a layer nor a tuple.
     """
 
+    _built_at = ""
+
     def __init__(self, incoming: Any, name: str | None = None) -> None:
-        if isinstance(incoming, tuple):
-            self.input_shape: Shape = incoming
-            self.input_layer: Layer | None = None
-        else:
-            self.input_shape = incoming.output_shape
-            self.input_layer = incoming
+        self.input_shape: Shape = _shape_of(incoming)
+        self.input_layer: Layer | None = None if isinstance(incoming, tuple) else incoming
         self.name = name
         self.params: dict[Any, set[str]] = {}
         self.get_output_kwargs: list[str] = []
@@ -64,6 +119,43 @@ class Layer:
 
     def _called(self) -> str:
         return type(self).__name__ + (f" {self.name!r}" if self.name else "")
+
+    def _check_output_shape(self) -> None:
+        # What a user's class can't say yet, because of an unknown length, say, it is asked for
+        # again by the layer above.
+        shape: Shape = ()
+        with contextlib.suppress(NotImplementedError, TypeError):
+            shape = self.output_shape
+        _check_lengths(shape, f"the output of {self._called()} for input {self.input_shape}")
+
+    def _axis(self, axis: int, rank: int | None = None) -> int:
+        """An axis of the input, counted from the start."""
+        rank = len(self.input_shape) if rank is None else rank
+        if not -rank <= axis < rank:
+            raise ValueError(
+                f"{self._called()}: axis {axis} of an input of shape {self.input_shape}, which has "
+                f"{rank} axes"
+            )
+        return axis % rank
+
+    def _check_fits(self, shape: Shape, wanted: Shape, what: str) -> None:
+        """Refuse a shape that contradicts the one that is needed; None fits anything."""
+        if len(shape) != len(wanted) or any(
+            m != n and m is not None and n is not None
+            for m, n in zip(shape, wanted, strict=True)
+        ):
+            raise ValueError(
+                f"{self._called()} with input of shape {self.input_shape}: {what} has shape "
+                f"{tuple(shape)}, expected {tuple(wanted)}"
+            )
+
+    def _check_rank(self, *ranks: int) -> None:
+        """Refuse an input of another rank."""
+        if len(self.input_shape) not in ranks:
+            raise ValueError(
+                f"{self._called()} needs an input of {' or '.join(map(str, ranks))} dimensions, "
+                f"got shape {self.input_shape}"
+            )
 
     @property
     def output_shape(self) -> Shape:
@@ -180,7 +272,7 @@ class MergeLayer(Layer):
     """
 
     def __init__(self, incomings: Sequence[Any], name: str | None = None) -> None:
-        self.input_shapes = [i if isinstance(i, tuple) else i.output_shape for i in incomings]
+        self.input_shapes = [_shape_of(i) for i in incomings]
         self.input_layers = [None if isinstance(i, tuple) else i for i in incomings]
         self.name = name
         self.params = {}

@@ -159,7 +159,12 @@ class BaseConvLayer(Layer):
         if b is None:
             self.b = None
         else:
-            places = self.output_shape[2:] if untie_biases else ()
+            places = self._places() if untie_biases else ()
+            if None in places:
+                raise ValueError(
+                    f"{self._called()}: untie_biases=True needs known lengths in space, got input "
+                    f"of shape {self.input_shape}"
+                )
             self.b = self.add_param(b, (num_filters, *places), name="b", regularizable=False)
 
     def _zeros_around(self, pad: Any) -> Any:
@@ -172,7 +177,7 @@ class BaseConvLayer(Layer):
         return pad if pad in ("full", "same") else as_tuple(pad, self.n, int)
 
     def _check_channels(self) -> None:
-        channels, groups = self.input_shape[1], self.num_groups
+        channels, groups = self._channels(), self.num_groups
         if channels is None:
             raise ValueError(
                 f"{self._called()}: the number of channels must be known, got shape "
@@ -184,6 +189,12 @@ class BaseConvLayer(Layer):
                 f"input of shape {self.input_shape} and the {self.num_filters} filters"
             )
 
+    def _channels(self) -> Any:
+        return self.input_shape[1]
+
+    def _places(self) -> Any:
+        return self.output_shape[2:]
+
     def get_W_shape(self) -> Any:
         """Return the shape of the filters.
 
@@ -191,7 +202,7 @@ class BaseConvLayer(Layer):
         -------
         tuple of int
         """
-        return (self.num_filters, self.input_shape[1] // self.num_groups, *self.filter_size)
+        return (self.num_filters, self._channels() // self.num_groups, *self.filter_size)
 
     def get_output_shape_for(self, input_shape: Any) -> Any:
         """Batch, filters, and the number of places along each axis."""
@@ -249,13 +260,12 @@ class _ConvLayer(BaseConvLayer):
         b: Any = init.Constant(0.0),  # noqa: B008
         nonlinearity: Any = nonlinearities.rectify,
         flip_filters: bool = True,
-        num_groups: int = 1,
         convolution: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             incoming, num_filters, filter_size, stride, pad, untie_biases, W, b, nonlinearity,
-            flip_filters, num_groups, n=self.axes, **kwargs,
+            flip_filters, n=self.axes, **kwargs,
         )
         usual = {1: conv.conv1d_mc0, 2: T.nnet.conv2d, 3: T.nnet.conv3d}
         self.convolution = usual[self.axes] if convolution is None else convolution
@@ -320,6 +330,30 @@ flip_filters, num_groups, name
     """
 
     axes = 3
+
+
+class Correlating(_ConvLayer):
+    """A convolutional layer that does not flip its filters unless it is told to."""
+
+    def __init__(
+        self,
+        incoming: Any,
+        num_filters: int,
+        filter_size: Any,
+        stride: Any = 1,
+        pad: Any = 0,
+        untie_biases: bool = False,
+        W: Any = init.GlorotUniform(),  # noqa: B008
+        b: Any = init.Constant(0.0),  # noqa: B008
+        nonlinearity: Any = nonlinearities.rectify,
+        flip_filters: bool = False,
+        num_groups: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            incoming, num_filters, filter_size, stride, pad, untie_biases, W, b, nonlinearity,
+            flip_filters, num_groups=num_groups, **kwargs,
+        )
 
 
 class _TransposedConvLayer(BaseConvLayer):

@@ -123,11 +123,21 @@ class NINLayer(Layer):
         self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
         self.num_units = num_units
         self.untie_biases = untie_biases
+        if len(self.input_shape) < 2 or self.input_shape[1] is None:
+            raise ValueError(
+                f"{self._called()} needs an input with a known number of channels on axis 1, got "
+                f"shape {self.input_shape}"
+            )
         self.W = self.add_param(W, (self.input_shape[1], num_units), name="W")
         if b is None:
             self.b = None
         else:
-            places = self.output_shape[2:] if untie_biases else ()
+            places = self.input_shape[2:] if untie_biases else ()
+            if None in places:
+                raise ValueError(
+                    f"{self._called()}: untie_biases=True needs known lengths in space, got input "
+                    f"of shape {self.input_shape}"
+                )
             self.b = self.add_param(b, (num_units, *places), name="b", regularizable=False)
 
     def get_output_shape_for(self, input_shape: Any) -> Any:

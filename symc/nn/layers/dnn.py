@@ -1,7 +1,6 @@
 """The layers under the names that they have where a special library runs them."""
 
-from symc.nn.layers.conv import Conv2DLayer as Conv2DDNNLayer
-from symc.nn.layers.conv import Conv3DLayer as Conv3DDNNLayer
+from symc.nn.layers.conv import Conv2DLayer, Conv3DLayer, Correlating
 from symc.nn.layers.normalization import BatchNormLayer as BatchNormDNNLayer
 from symc.nn.layers.normalization import batch_norm as batch_norm_dnn
 from symc.nn.layers.pool import MaxPool2DLayer as MaxPool2DDNNLayer
@@ -21,3 +20,11 @@ __all__ = [
     "SpatialPyramidPoolingDNNLayer",
     "batch_norm_dnn",
 ]
+
+
+class Conv2DDNNLayer(Correlating, Conv2DLayer):
+    """`Conv2DLayer` with ``flip_filters=False`` by default."""
+
+
+class Conv3DDNNLayer(Correlating, Conv3DLayer):
+    """`Conv3DLayer` with ``flip_filters=False`` by default."""

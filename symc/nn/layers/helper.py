@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symc.nn import utils
-from symc.nn.layers.base import Layer, MergeLayer
+from symc.nn.layers.base import Layer, MergeLayer, add_lines
 from symc.nn.layers.input import InputLayer
 
 __all__ = [
@@ -121,9 +121,15 @@ def get_output(layer_or_layers: Any, inputs: Any = None, **kwargs: Any) -> Any:
         known.update(_keywords(layer))
         if layer in outputs:
             continue
-        below = [outputs[x] for x in _needs(layer, outputs)]
-        single = not hasattr(layer, "input_layers")
-        outputs[layer] = layer.get_output_for(below[0] if single else below, **kwargs)
+        below: Any = [outputs[x] for x in _needs(layer, outputs)]
+        if not hasattr(layer, "input_layers"):
+            (below,) = below
+        try:
+            outputs[layer] = layer.get_output_for(below, **kwargs)
+        except Exception as problem:
+            shapes = f"built for input of shape {layer.input_shape}"
+            add_lines(problem, f"  layer: {layer._called()}, {shapes} at {layer._built_at}")
+            raise
     _warn_of_unknown(set(kwargs) - known, known)
     if isinstance(layer_or_layers, (list, tuple)):
         return [outputs[x] for x in layer_or_layers]

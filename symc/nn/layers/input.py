@@ -36,8 +36,8 @@ class InputLayer(Layer):
     def __init__(
         self, shape: Any, input_var: Any = None, name: str | None = None, **kwargs: Any
     ) -> None:
-        self.shape = tuple(shape)
         self.name = name
+        self.shape = tuple(shape)
         self.params = {}
         self.get_output_kwargs = []
         self.input_layer = None

@@ -149,6 +149,8 @@ class ConcatLayer(MergeLayer):
     ) -> None:
         super().__init__(incomings, **kwargs)
         self.axis = axis
+        if self.input_shapes:
+            self._axis(axis, len(self.input_shapes[0]))
         self.cropping = None
         if cropping is not None:
             modes = list(cropping) + [None] * (len(self.input_shapes[0]) - len(cropping))

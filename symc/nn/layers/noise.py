@@ -43,6 +43,11 @@ class DropoutLayer(Layer):
     shared_axes : tuple of int
         Axes along which all elements are dropped together.
     name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If the input has no such axis.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class DropoutLayer(Layer):
         self._srng = new_streams()
         self.p = p
         self.rescale = rescale
-        self.shared_axes = tuple(shared_axes)
+        self.shared_axes = tuple(self._axis(a) for a in shared_axes)
 
     def get_output_for(self, input: Any, deterministic: bool = False, **kwargs: Any) -> Any:
         """The input itself if `deterministic`, else with elements dropped."""
@@ -69,11 +74,11 @@ class DropoutLayer(Layer):
         shape = list(self.input_shape)
         if any(n is None for n in shape):
             shape = [input.shape[k] if n is None else n for k, n in enumerate(shape)]
-        shared = {a if a >= 0 else a + input.ndim for a in self.shared_axes}
-        shape = [1 if k in shared else n for k, n in enumerate(shape)]
+        shared = [k in self.shared_axes for k in range(input.ndim)]
+        shape = [1 if one else n for one, n in zip(shared, shape, strict=True)]
         mask = self._srng.binomial(tuple(shape), p=keep, dtype=input.dtype)
-        if shared:
-            mask = T.patternbroadcast(mask, tuple(k in shared for k in range(input.ndim)))
+        if any(shared):
+            mask = T.patternbroadcast(mask, tuple(shared))
         return input * mask
 
 

@@ -38,6 +38,8 @@ class LocalResponseNormalization2DLayer(Layer):
 
     Raises
     ------
+    ValueError
+        If the input is not of rank 4.
     NotImplementedError
         If `n` is even.
     """
@@ -56,6 +58,7 @@ class LocalResponseNormalization2DLayer(Layer):
         self.k = k
         self.beta = beta
         self.n = n
+        self._check_rank(4)
         if n % 2 == 0:
             raise NotImplementedError(f"{self._called()}: n must be odd, got {n}")
 
@@ -116,7 +119,7 @@ class BatchNormLayer(Layer):
             axes = (0, *range(2, rank))
         elif isinstance(axes, int):
             axes = (axes,)
-        self.axes = tuple(axes)
+        self.axes = tuple(self._axis(a) for a in axes)
         self.epsilon = epsilon
         self.alpha = alpha
         shape = [n for k, n in enumerate(self.input_shape) if k not in self.axes]
@@ -248,7 +251,7 @@ class StandardizationLayer(Layer):
             axes = tuple(range(1, rank))
         elif isinstance(axes, int):
             axes = (axes,)
-        self.axes = tuple(axes)
+        self.axes = tuple(self._axis(a) for a in axes)
         self.epsilon = epsilon
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:

@@ -84,11 +84,7 @@ class _PoolLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incoming, **kwargs)
-        if len(self.input_shape) != self.axes + 2:
-            raise ValueError(
-                f"{self._called()} needs an input of {self.axes + 2} dimensions (batch, channels, "
-                f"{self.axes} in space), got shape {self.input_shape}"
-            )
+        self._check_rank(self.axes + 2)
         self.pool_size = as_tuple(pool_size, self.axes)
         self.stride = self.pool_size if stride is None else as_tuple(stride, self.axes)
         self.pad = as_tuple(pad, self.axes)
@@ -203,11 +199,7 @@ class _UpscaleLayer(Layer):
         self, incoming: Any, scale_factor: Any, mode: str = "repeat", **kwargs: Any
     ) -> None:
         super().__init__(incoming, **kwargs)
-        if len(self.input_shape) != self.axes + 2:
-            raise ValueError(
-                f"{self._called()} needs an input of {self.axes + 2} dimensions, got shape "
-                f"{self.input_shape}"
-            )
+        self._check_rank(self.axes + 2)
         self.scale_factor = as_tuple(scale_factor, self.axes, int)
         if any(f < 1 for f in self.scale_factor):
             raise ValueError(f"{self._called()}: factors must be 1 or more, got {scale_factor!r}")
@@ -300,7 +292,7 @@ class FeaturePoolLayer(Layer):
     ) -> None:
         super().__init__(incoming, **kwargs)
         self.pool_size = pool_size
-        self.axis = axis
+        self.axis = self._axis(axis)
         self.pool_function = pool_function
         _check_groups(self)
 
@@ -312,7 +304,7 @@ class FeaturePoolLayer(Layer):
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The groups, reduced."""
-        return self.pool_function(_in_groups(input, self), axis=self.axis % input.ndim + 1)
+        return self.pool_function(_in_groups(input, self), axis=self.axis + 1)
 
 
 def _check_groups(layer: Any) -> None:
@@ -326,7 +318,7 @@ def _check_groups(layer: Any) -> None:
 
 def _in_groups(x: Any, layer: Any) -> Any:
     """`x` with an axis of groups and one of their elements in place of the layer's axis."""
-    axis = layer.axis % x.ndim
+    axis = layer.axis
     lengths = _lengths(x)
     groups = layer.input_shape[axis] // layer.pool_size
     shape = (*lengths[:axis], groups, layer.pool_size, *lengths[axis + 1 :])
@@ -355,13 +347,13 @@ class FeatureWTALayer(Layer):
     def __init__(self, incoming: Any, pool_size: int, axis: int = 1, **kwargs: Any) -> None:
         super().__init__(incoming, **kwargs)
         self.pool_size = pool_size
-        self.axis = axis
+        self.axis = self._axis(axis)
         _check_groups(self)
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The winners; the first where several are equal."""
         groups = _in_groups(input, self)
-        axis = self.axis % input.ndim + 1
+        axis = self.axis + 1
         winner = T.argmax(groups, axis=axis, keepdims=True)
         pattern: list[Any] = ["x"] * groups.ndim
         pattern[axis] = 0
@@ -385,6 +377,11 @@ class GlobalPoolLayer(Layer):
     ) -> None:
         super().__init__(incoming, **kwargs)
         self.pool_function = pool_function
+        if len(self.input_shape) < 3:
+            raise ValueError(
+                f"{self._called()} reduces the axes after the second, but its input has shape "
+                f"{self.input_shape}"
+            )
 
     def get_output_shape_for(self, input_shape: Any) -> Any:
         """The first two lengths."""
@@ -470,10 +467,7 @@ class SpatialPyramidPoolingLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incoming, **kwargs)
-        if len(self.input_shape) != 4:
-            raise ValueError(
-                f"{self._called()} needs an input of 4 dimensions, got shape {self.input_shape}"
-            )
+        self._check_rank(4)
         if implementation not in ("fast", "kaiming"):
             raise ValueError(
                 f"{self._called()}: implementation is 'fast' or 'kaiming', got {implementation!r}"

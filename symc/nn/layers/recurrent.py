@@ -75,6 +75,15 @@ class _Recurrent(MergeLayer):
         self.precompute_input = precompute_input
         self.only_return_final = only_return_final
         shape = self.input_shapes[0]
+        if len(shape) < 2:
+            raise ValueError(
+                f"{self._called()} needs an input of shape (batch, time, features...), got {shape}"
+            )
+        if mask_input is not None:
+            self._check_fits(self.input_shapes[self.mask_incoming_index], shape[:2], "its mask")
+        for place, (name, _, lengths) in zip(places, states, strict=True):
+            if place >= 0:
+                self._check_fits(self.input_shapes[place], (shape[0], *lengths), name)
         if unroll_scan and gradient_steps != -1:
             raise ValueError(
                 f"{self._called()}: unroll_scan=True needs gradient_steps=-1, got {gradient_steps}"
@@ -394,10 +403,10 @@ class _GatedLayer(_Recurrent):
     def _add_gates(self, gates: Sequence[tuple[str, Gate]]) -> None:
         """Make the parameters of the gates; sets W_in_to_..., W_hid_to_..., b_... of each."""
         features = self.input_shapes[0][2:]
-        if None in features:
+        if not features or None in features:
             raise ValueError(
-                f"{self._called()}: the lengths after batch and time must be known, got input of "
-                f"shape {self.input_shapes[0]}"
+                f"{self._called()} needs known lengths after batch and time, got input of shape "
+                f"{self.input_shapes[0]}"
             )
         inputs, units = int(np.prod(features)), self.num_units
         self._gates = [name for name, _ in gates]

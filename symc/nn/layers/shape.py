@@ -41,14 +41,17 @@ class FlattenLayer(Layer):
     Raises
     ------
     ValueError
-        If `outdim` is below 1.
+        If `outdim` is below 1 or above the rank of the input.
     """
 
     def __init__(self, incoming: Any, outdim: int = 2, **kwargs: Any) -> None:
         super().__init__(incoming, **kwargs)
         self.outdim = outdim
-        if outdim < 1:
-            raise ValueError(f"{self._called()}: outdim must be 1 or more, got {outdim}")
+        if not 1 <= outdim <= len(self.input_shape):
+            raise ValueError(
+                f"{self._called()}: outdim must be between 1 and the number of axes of its input "
+                f"of shape {self.input_shape}, got {outdim}"
+            )
 
     def get_output_shape_for(self, input_shape: Any) -> Any:
         """The first axes, and the product of the others."""
@@ -185,6 +188,11 @@ class PadLayer(Layer):
     batch_ndim : int
         How many first axes have no border.
     name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If there are not as many widths as axes.
     """
 
     def __init__(
@@ -222,19 +230,30 @@ class SliceLayer(Layer):
     axis : int
         A negative number counts from the end.
     name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If the input has no such axis, or the axis no such index, or the slice is empty.
     """
 
     def __init__(self, incoming: Any, indices: Any, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(incoming, **kwargs)
         self.slice = indices
         self.axis = axis
+        self._axis(axis)
 
     def get_output_shape_for(self, input_shape: Any) -> Any:
         """The shape with the slice's length, or without the axis."""
         shape = list(input_shape)
-        axis = self.axis if self.axis >= 0 else self.axis + len(shape)
+        axis = self.axis % len(shape)
         n = shape[axis]
         if isinstance(self.slice, int):
+            if n is not None and not -n <= self.slice < n:
+                raise ValueError(
+                    f"{self._called()}: index {self.slice} of axis {axis} of an input of shape "
+                    f"{tuple(input_shape)}"
+                )
             del shape[axis]
         elif n is not None:
             shape[axis] = len(range(*self.slice.indices(n)))
@@ -244,5 +263,5 @@ class SliceLayer(Layer):
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The slice."""
-        axis = self.axis if self.axis >= 0 else self.axis + input.ndim
+        axis = self.axis % input.ndim
         return input[(slice(None),) * axis + (self.slice,)]

@@ -49,12 +49,11 @@ class NonlinearityLayer(Layer):
         return self.nonlinearity(input)
 
 
-def _shared_axes(axes: Any, rank: int) -> tuple[int, ...]:
+def _shared_axes(layer: Layer, axes: Any) -> tuple[int, ...]:
     """Axes along which a parameter is the same; 'auto': all but the second."""
     if axes == "auto":
-        return (0, *range(2, rank))
-    axes = (axes,) if isinstance(axes, int) else tuple(axes)
-    return tuple(a % rank for a in axes)
+        return (0, *range(2, len(layer.input_shape)))
+    return tuple(layer._axis(a) for a in ((axes,) if isinstance(axes, int) else axes))
 
 
 def _own_lengths(layer: Layer, shared: tuple[int, ...], what: str) -> list[int]:
@@ -99,7 +98,7 @@ class BiasLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incoming, **kwargs)
-        self.shared_axes = _shared_axes(shared_axes, len(self.input_shape))
+        self.shared_axes = _shared_axes(self, shared_axes)
         self.b = None
         if b is not None:
             shape = _own_lengths(self, self.shared_axes, "offsets")
@@ -135,7 +134,7 @@ class ScaleLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incoming, **kwargs)
-        self.shared_axes = _shared_axes(shared_axes, len(self.input_shape))
+        self.shared_axes = _shared_axes(self, shared_axes)
         shape = _own_lengths(self, self.shared_axes, "scales")
         self.scales = self.add_param(scales, shape, "scales", regularizable=False)
 
@@ -225,12 +224,24 @@ class InverseLayer(MergeLayer):
     incoming : Layer
         Its output has the shape of the output of `layer`.
     layer : Layer
-        With one input.
+        With one input, which is a layer.
     name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If `layer` has several inputs or was built from a shape, or shapes don't fit.
     """
 
     def __init__(self, incoming: Any, layer: Any, **kwargs: Any) -> None:
-        super().__init__([incoming, layer, layer.input_layer], **kwargs)
+        below = getattr(layer, "input_layer", None)
+        if below is None:
+            raise ValueError(
+                f"an InverseLayer inverts a layer that is put on one other layer, got "
+                f"{layer._called()} on {layer.input_shape}"
+            )
+        super().__init__([incoming, layer, below], **kwargs)
+        self._check_fits(self.input_shapes[0], layer.output_shape, "what is to be inverted")
 
     def get_output_shape_for(self, input_shapes: Any) -> Any:
         """The shape of the layer's input."""
@@ -270,9 +281,8 @@ class ParametricRectifierLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incoming, **kwargs)
-        rank = len(self.input_shape)
-        every = tuple(range(rank))
-        self.shared_axes = every if shared_axes == "all" else _shared_axes(shared_axes, rank)
+        every = tuple(range(len(self.input_shape)))
+        self.shared_axes = every if shared_axes == "all" else _shared_axes(self, shared_axes)
         shape = _own_lengths(self, self.shared_axes, "slopes")
         self.alpha = self.add_param(alpha, shape, "alpha", regularizable=False)
 
@@ -336,7 +346,7 @@ class RandomizedRectifierLayer(Layer):
         self.upper = upper
         if not isinstance(lower > upper, symc.Variable) and lower > upper:
             raise ValueError(f"{self._called()}: lower={lower} is above upper={upper}")
-        self.shared_axes = _shared_axes(shared_axes, len(self.input_shape))
+        self.shared_axes = _shared_axes(self, shared_axes)
 
     def get_output_for(self, input: Any, deterministic: bool = False, **kwargs: Any) -> Any:
         """``x`` where it is positive, a random multiple elsewhere."""

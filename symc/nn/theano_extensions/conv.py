@@ -7,6 +7,7 @@ they are one and the same native operation; all are kept, so that programs that 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import symc.tensor as T
@@ -54,6 +55,21 @@ def conv1d_mc0(
 
 conv1d_mc1 = conv1d_mc0
 conv1d_sc = conv1d_mc0
-conv1d_unstrided = conv1d_mc0
 conv1d_sd = conv1d_mc0
 conv1d_md = conv1d_mc0
+
+
+def conv1d_unstrided(
+    input: Any,
+    filters: Any,
+    image_shape: Any = None,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1,),
+    filter_flip: bool = True,
+    implementation: Callable[..., Any] = conv1d_sc,
+) -> Any:
+    """Return the convolution along the last axis, by `implementation`; else as `conv1d_mc0`."""
+    return implementation(
+        input, filters, image_shape, filter_shape, border_mode, subsample, filter_flip
+    )

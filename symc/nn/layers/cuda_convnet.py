@@ -1,0 +1,256 @@
+"""Layers that can keep the batch as the last axis: (channels, rows, columns, batch), "c01b".
+
+They run on the portable operations, so that neither shapes nor numbers of filters are limited.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import symc.tensor as T
+from symc.nn import init, nonlinearities
+from symc.nn.layers.base import Layer
+from symc.nn.layers.conv import BaseConvLayer
+from symc.nn.layers.pool import Pool2DLayer
+
+__all__ = [
+    "Conv2DCCLayer",
+    "MaxPool2DCCLayer",
+    "NINLayer_c01b",
+    "ShuffleBC01ToC01BLayer",
+    "ShuffleC01BToBC01Layer",
+    "bc01_to_c01b",
+    "c01b_to_bc01",
+]
+
+
+def _batch_first(x: Any) -> Any:
+    """A shape or a tensor c01b as bc01."""
+    return (x[3], x[0], x[1], x[2]) if isinstance(x, tuple) else x.dimshuffle(3, 0, 1, 2)
+
+
+def _batch_last(x: Any) -> Any:
+    """A shape or a tensor bc01 as c01b."""
+    return (x[1], x[2], x[3], x[0]) if isinstance(x, tuple) else x.dimshuffle(1, 2, 3, 0)
+
+
+class Conv2DCCLayer(BaseConvLayer):
+    """A convolution over two axes, of images in either layout.
+
+    Parameters
+    ----------
+    incoming, num_filters, filter_size, stride, pad, untie_biases, b, nonlinearity, flip_filters, \
+name
+        As for `Conv2DLayer`, but filters are not flipped by default.
+    W : number, numpy.ndarray, tensor, callable or None
+        Filters: (num_filters, channels, rows, columns) if `dimshuffle`, else (channels, rows,
+        columns, num_filters). None for `GlorotUniform` in that layout.
+    dimshuffle : bool
+        Whether input and output are (batch, channels, rows, columns); else both have the batch
+        last.
+    partial_sum : int
+        Taken for compatibility.
+    """
+
+    def __init__(
+        self,
+        incoming: Any,
+        num_filters: int,
+        filter_size: Any,
+        stride: Any = (1, 1),
+        pad: Any = 0,
+        untie_biases: bool = False,
+        W: Any = None,
+        b: Any = init.Constant(0.0),  # noqa: B008
+        nonlinearity: Any = nonlinearities.rectify,
+        dimshuffle: bool = True,
+        flip_filters: bool = False,
+        partial_sum: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        self.dimshuffle = dimshuffle
+        self.partial_sum = partial_sum
+        W = init.GlorotUniform(c01b=not dimshuffle) if W is None else W
+        super().__init__(
+            incoming, num_filters, filter_size, stride, pad, untie_biases, W, b, nonlinearity,
+            flip_filters, n=2, **kwargs,
+        )
+
+    def _channels(self) -> Any:
+        return self.input_shape[1 if self.dimshuffle else 0]
+
+    def _places(self) -> Any:
+        return self.output_shape[2:] if self.dimshuffle else self.output_shape[1:3]
+
+    def get_W_shape(self) -> Any:
+        """Return the shape of the filters."""
+        shape = super().get_W_shape()
+        return shape if self.dimshuffle else _batch_last(shape)
+
+    def get_output_shape_for(self, input_shape: Any) -> Any:
+        """The filters in place of the channels, and the number of places along each axis."""
+        if self.dimshuffle:
+            return super().get_output_shape_for(input_shape)
+        return _batch_last(super().get_output_shape_for(_batch_first(tuple(input_shape))))
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        """``nonlinearity(W * x + b)``, in the layout of the input."""
+        if self.dimshuffle:
+            return super().get_output_for(input, **kwargs)
+        return _batch_last(super().get_output_for(_batch_first(input), **kwargs))
+
+    def convolve(self, input: Any, **kwargs: Any) -> Any:
+        """Return the convolution of an input, batch first, with the filters `W`."""
+        return T.nnet.conv2d(
+            input,
+            self.W if self.dimshuffle else _batch_first(self.W),
+            border_mode="half" if self.pad == "same" else self.pad,
+            subsample=self.stride,
+            filter_flip=self.flip_filters,
+            num_groups=self.num_groups,
+        )
+
+
+class MaxPool2DCCLayer(Pool2DLayer):
+    """The maximum over windows of images in either layout.
+
+    Parameters
+    ----------
+    incoming, pool_size, stride, name
+        As for `MaxPool2DLayer`.
+    ignore_border : bool
+        Whether windows that are not whole are left out.
+    dimshuffle : bool
+        Whether input and output are (batch, channels, rows, columns); else both have the batch
+        last.
+    """
+
+    def __init__(
+        self,
+        incoming: Any,
+        pool_size: Any,
+        stride: Any = None,
+        ignore_border: bool = False,
+        dimshuffle: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.dimshuffle = dimshuffle
+        super().__init__(incoming, pool_size, stride, ignore_border=ignore_border, **kwargs)
+
+    def get_output_shape_for(self, input_shape: Any) -> Any:
+        """The shape of the input, with the number of windows along rows and columns."""
+        if self.dimshuffle:
+            return super().get_output_shape_for(input_shape)
+        return _batch_last(super().get_output_shape_for(_batch_first(tuple(input_shape))))
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        """The windows' maximum, in the layout of the input."""
+        if self.dimshuffle:
+            return super().get_output_for(input, **kwargs)
+        return _batch_last(super().get_output_for(_batch_first(input), **kwargs))
+
+
+class ShuffleBC01ToC01BLayer(Layer):
+    """Moves the batch from the first axis to the last.
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+        Shape (batch, channels, rows, columns).
+    name : str, optional
+    """
+
+    def get_output_shape_for(self, input_shape: Any) -> Any:
+        """Channels, rows, columns, batch."""
+        self._check_rank(4)
+        return _batch_last(tuple(input_shape))
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        """The input with its axes shuffled."""
+        return _batch_last(input)
+
+
+bc01_to_c01b = ShuffleBC01ToC01BLayer
+
+
+class ShuffleC01BToBC01Layer(Layer):
+    """Moves the batch from the last axis to the first.
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+        Shape (channels, rows, columns, batch).
+    name : str, optional
+    """
+
+    def get_output_shape_for(self, input_shape: Any) -> Any:
+        """Batch, channels, rows, columns."""
+        self._check_rank(4)
+        return _batch_first(tuple(input_shape))
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        """The input with its axes shuffled."""
+        return _batch_first(input)
+
+
+c01b_to_bc01 = ShuffleC01BToBC01Layer
+
+
+class NINLayer_c01b(Layer):  # noqa: N801
+    """A dense layer along axis 0, the same at every place and for every sample.
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+        Shape (channels, rows, columns, batch).
+    num_units : int
+    untie_biases : bool
+        Whether every place has biases of its own.
+    W, b, nonlinearity
+        As for `NINLayer`, but W has shape (num_units, channels).
+    name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If the input is not of rank 4, or a length that is needed is not known.
+    """
+
+    def __init__(
+        self,
+        incoming: Any,
+        num_units: int,
+        untie_biases: bool = False,
+        W: Any = init.GlorotUniform(),  # noqa: B008
+        b: Any = init.Constant(0.0),  # noqa: B008
+        nonlinearity: Any = nonlinearities.rectify,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(incoming, **kwargs)
+        self._check_rank(4)
+        self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
+        self.num_units = num_units
+        self.untie_biases = untie_biases
+        channels, *places, _ = self.input_shape
+        if channels is None or (untie_biases and None in places):
+            raise ValueError(
+                f"{self._called()} needs known channels, and known rows and columns with "
+                f"untie_biases=True, got input of shape {self.input_shape}"
+            )
+        self.W = self.add_param(W, (num_units, channels), name="W")
+        self.b = None
+        if b is not None:
+            shape = (num_units, *places) if untie_biases else (num_units,)
+            self.b = self.add_param(b, shape, name="b", regularizable=False)
+
+    def get_output_shape_for(self, input_shape: Any) -> Any:
+        """The units take the place of the channels."""
+        return (self.num_units, *input_shape[1:])
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        """``nonlinearity(W x + b)`` at every place."""
+        activation = T.tensordot(self.W, input, axes=[[1], [0]])
+        if self.b is not None:
+            places = (1, 2) if self.untie_biases else ("x", "x")
+            activation = activation + self.b.dimshuffle(0, *places, "x")
+        return self.nonlinearity(activation)
