@@ -237,6 +237,18 @@ def broadcast_family(node: Any) -> str:
     return str(getattr(getattr(node, "op", None), "broadcast_family", "shape"))
 
 
+def changed_length(new: Any, axis: int) -> str:
+    """The message about a value that a loop carries along whose length changes along `axis`.
+
+    It has places for the length after the step, {0}, and before it, {1}.
+    """
+    name = str(new).replace("{", "{{").replace("}", "}}")
+    return (
+        f"{name}, which is carried from step to step of a loop, changes its length along "
+        f"axis {axis} from {{1}} to {{0}}"
+    )
+
+
 def inner_spec(node: Any) -> RepeatSpec | BranchSpec | None:
     """How the inner graph of a node runs, if it has one that runs natively."""
     for name in ("repeat", "branches"):

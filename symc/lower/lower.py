@@ -582,9 +582,14 @@ class _Lowering:
             for requirement in self._requirements(node):
                 sizes = (requirement.condition, *requirement.shown)
                 if not all(map(self.facts.early, sizes)):
-                    self._check_before(item, self._check_step(node, requirement))
+                    self.check_before(item, self._check_step(node, requirement))
 
-    def _check_before(self, item: Item, check: CheckStep) -> None:
+    def known_only_inside(self, size: Expr) -> bool:
+        """Whether a size is told by what the graph that is lowered here computes."""
+        return bool(self._late_sources([size]))
+
+    def check_before(self, item: Item, check: CheckStep) -> None:
+        """Let a check of sizes that are known just before `item` runs come before it."""
         late = self._late_sources([check.condition, *check.shown])
         reads = {self.buffer(self.planner.array(v)) for v in late}
         made = Item(check, item.number, reads, set())
@@ -606,6 +611,6 @@ class _Lowering:
         what = f"zero-size array to reduction operation {spec.arg or spec.op} which has no identity"
         check = CheckStep(filled, "value", what, origin=value.origin)
         if self._late_sources([filled]):
-            self._check_before(item, check)
+            self.check_before(item, check)
         else:
             self.program.checks.append(check)

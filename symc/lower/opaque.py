@@ -169,7 +169,7 @@ class Planner:
             return None
         operands = tuple(self.array(v) for i, v in enumerate(values) if i != spec.count)
         whole = isinstance(spec, BranchSpec)
-        if whole and not self._lengths_known_before(node):
+        if not self._lengths_known_before(node):
             return None
         for i, variable in enumerate(spec.inputs):
             outer = self._fed(spec, i, values)

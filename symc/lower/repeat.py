@@ -12,9 +12,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..graph.walk import toposort
-from ..loop.program import BreakStep, Buffer, CopyStep, RepeatStep, Step, ViewStep, numbered
-from ..loop.protocol import Recurrence, RepeatSpec
+from ..loop.program import (
+    BreakStep,
+    Buffer,
+    CheckStep,
+    CopyStep,
+    RepeatStep,
+    Step,
+    ViewStep,
+    numbered,
+)
+from ..loop.protocol import Recurrence, RepeatSpec, changed_length
 from ..scalar.expr import Expr
+from ..scalar.logic import eq
 from ..scalar.simplify import simplify
 from .order import Item, ordered
 from .plan import MemoryPlanner
@@ -137,11 +147,28 @@ class _Loop:
         new = [-1] * len(wanted)
         for _, position, value in self.body.final:
             new[position] = self.body.buffer(value)
+        for recurrence in spec.recurrences:
+            self._check_lengths(recurrence, new[recurrence.inner])
         if spec.done is not None:
             stop = Item(BreakStep(new[-1], origin=(self.plan.node,)), 1 << 60, {new[-1]}, set())
             stop.after = list(self.body.items)
             self.body.items.append(stop)
         return new
+
+    def _check_lengths(self, recurrence: Recurrence, new: int) -> None:
+        """Check lengths that only the step tells, before the new row is written."""
+        record = self.program.buffers[new]
+        start = self.program.buffers[self.operands[recurrence.start]]
+        before = start.shape[1:] if recurrence.rows else start.shape
+        variable = self.spec.outputs[recurrence.inner]
+        writer = next(i for i in self.body.items if new in i.writes)
+        for axis, (old, length) in enumerate(zip(before, record.shape, strict=True)):
+            if self.body.known_only_inside(length):
+                text = changed_length(variable, axis)
+                origin = (variable.owner,) if variable.owner is not None else (self.plan.node,)
+                check = CheckStep(eq(length, old), "shape", text, (length, old), origin=origin)
+                self.body.check_before(writer, check)
+        record.shape = tuple(before)
 
     def _plan(self, rows: Sequence[Sequence[tuple[int, int]]], new: list[int]) -> MemoryPlanner:
         items = ordered(self.body.items, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..dtypes import is_discrete
@@ -192,10 +193,14 @@ class NodeSizes:
 
     def outside(self, size: Expr) -> bool:
         """Whether a size can be had without computing anything of the inner graph."""
-        inside = set(ancestors(self.node.op.outputs))
         return all(
-            self.facts.source(leaf.payload[1])[0] not in inside for leaf in leaves([size], "size")
+            self.facts.source(leaf.payload[1])[0] not in self._inside
+            for leaf in leaves([size], "size")
         )
+
+    @cached_property
+    def _inside(self) -> set[Variable]:
+        return set(ancestors(self.node.op.outputs))
 
 
 class ValueReader:

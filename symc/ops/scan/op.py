@@ -27,7 +27,7 @@ from ...graph.node import Apply, Constant, Variable
 from ...graph.op import BuiltinOp, run_perform
 from ...graph.trace import user_line
 from ...graph.walk import toposort
-from ...loop.protocol import Feed, Recurrence, RepeatSpec
+from ...loop.protocol import Feed, Recurrence, RepeatSpec, changed_length
 from ...scalar.logic import ge
 from .accessors import ScanAccessors
 from .empty import row_shapes
@@ -305,12 +305,16 @@ class Scan(ScanAccessors, BuiltinOp):
             values = self._step([*given, *states, *constants])
             done = t + 1
             for k, depth in enumerate(info.depths):
-                _same_shape(histories[k].shape[1:], values[k].shape)
+                _same_lengths(histories[k].shape[1:], values[k], self.outputs[k])
                 histories[k][t + depth] = values[k]
             a = info.recurrences
             for rows, value in zip(collected, values[a:], strict=False):
                 rows.append(np.array(value))
-            states = values[a + info.results : a + info.results + info.states]
+            first = a + info.results
+            for k, state in enumerate(states, first):
+                if isinstance(state, np.ndarray):
+                    _same_lengths(state.shape, values[k], self.outputs[k])
+            states = values[first : first + info.states]
             if info.until and bool(values[-1]):
                 break
         cells = iter(output_storage)
@@ -419,7 +423,11 @@ class Scan(ScanAccessors, BuiltinOp):
         ):
             _unchanged(ctx, shape[1:], ctx.inner_shape(new), new)
             result.append(((depth + steps) if keep is None else keep, *shape[1:]))
-        result += [(steps, *ctx.inner_shape(v)) for v in results]
+        for k, v in enumerate(results):
+            lengths = enumerate(ctx.inner_shape(v), 1)
+            out = self.info.recurrences + k
+            own = [n if ctx.outside(n) else ctx.unknown(out, axis) for axis, n in lengths]
+            result.append((steps, *own))
         for shape, new in zip(states, new_states, strict=True):
             if shape is not None:
                 _unchanged(ctx, shape, ctx.inner_shape(new), new)
@@ -492,12 +500,14 @@ def _same_shape(expected: tuple[int, ...], got: tuple[int, ...]) -> None:
         )
 
 
+def _same_lengths(before: tuple[int, ...], value: Any, new: Variable) -> None:
+    for axis, (a, b) in enumerate(zip(before, value.shape, strict=True)):
+        if a != b:
+            raise ShapeError(changed_length(new, axis).format(b, a))
+
+
 def _unchanged(ctx: Any, before: Sequence[Any], after: Sequence[Any], new: Variable) -> None:
-    name = str(new).replace("{", "{{").replace("}", "}}")
+    """Check the lengths that are known outside; the others are checked in every step."""
     for axis, (a, b) in enumerate(zip(before, after, strict=True)):
-        ctx.equal(
-            b,
-            a,
-            f"{name}, which is carried from step to step of a loop, changes its length along "
-            f"axis {axis} from {{1}} to {{0}}",
-        )
+        if ctx.outside(b):
+            ctx.equal(b, a, changed_length(new, axis))
