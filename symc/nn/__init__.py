@@ -11,6 +11,7 @@ from . import (
     random,
     regularization,
     theano_extensions,
+    train,
     updates,
     utils,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "random",
     "regularization",
     "theano_extensions",
+    "train",
     "updates",
     "utils",
 ]

@@ -22,6 +22,7 @@ USER_LEVEL = (
     "bench",
     "cli",
 )
+PROGRAMS = ("demo", "bench", "cli")  # what users run; they use symc as users do
 UP_TO_COMPILE = (*GRAPH_SIDE, *MACHINE_SIDE, "compile")
 
 # What code outside of symc may use, and so the packages that are written as a user would.
@@ -46,8 +47,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "compile": (*GRAPH_SIDE, *MACHINE_SIDE),
     **{name: (*UP_TO_COMPILE, *USER_LEVEL[:i]) for i, name in enumerate(USER_LEVEL)},
     "nn": PUBLIC,
+    **{
+        name: (*UP_TO_COMPILE, *USER_LEVEL[: USER_LEVEL.index(name)], "nn", "")
+        for name in PROGRAMS
+    },
     "learn": (*PUBLIC, "nn"),
-    "": (*UP_TO_COMPILE, *USER_LEVEL),
+    "": (*UP_TO_COMPILE, *(name for name in USER_LEVEL if name not in PROGRAMS)),
     "__main__": ("cli",),
     "symc_cuda": (*FLOOR_0, "scalar", "loop", "codegen", "runtime"),
 }
@@ -55,9 +60,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # Third-party modules that a function may import when it runs, and why.
 LATE_IMPORTS = {
     "scipy": "scipy.linalg and scipy.special take a quarter of a second to import",
-    "matplotlib": "only the demo draws",
+    "matplotlib": "optional: pictures of what was learned and of histories",
     "sklearn": "only the demo loads digits",
-    "rich": "only the demo shows progress",
+    "rich": "optional: tables of the demo, progress bars",
+    "tqdm": "optional: progress bars",
     "pydot": "optional: drawing graphs",
     "pycuda": "optional: the GPU",
 }
