@@ -173,7 +173,8 @@ class _Lowering:
             made.shape, made.name = value.shape, getattr(value.variable, "name", None)
             return made.id
         key = (value.variable, ())
-        own = value.variable is not None and value is self.definer.values.get(value.variable)
+        source = None if value.variable is None else self.definer.values.get(value.variable)
+        own = source is not None and value is self.planner.stored(source)
         if own and key in self.buffers:
             made = self.program.buffers[self.buffers[key]]
             self.buffers[value] = made.id

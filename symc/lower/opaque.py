@@ -100,6 +100,10 @@ class Planner:
             found = self._arrays[value] = self.dense(value) if found is None else found
         return found
 
+    def stored(self, value: Value) -> Value:
+        """The value in whose storage the elements of `value` are, as far as one was made."""
+        return self._arrays.get(value, value)
+
     def _view(self, value: Value) -> Value | None:
         """A strided view, if every source index is affine in at most one index."""
         template = value.template

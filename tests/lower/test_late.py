@@ -161,3 +161,11 @@ def test_the_late_length_of_an_integer_slice() -> None:
     x = vector("x")
     count = cast(abs(x).max(), "int64")
     check([x], [x[:count], x[count:] * 2], [np.array([0.5, 2.0, -1.0, 1.0])])
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.5, 2.0])
+def test_lengths_computed_from_lengths_in_floating_point(factor: float) -> None:
+    """What is computed of lengths alone is stored where the sizes are read from."""
+    x = vector("x")
+    n = cast(x.shape[0] * factor, "int64")
+    check([x], [zeros((n,)) + 1.0, arange(n), n], [np.ones(5)])
