@@ -121,10 +121,10 @@ class Layer(metaclass=_Built):
         return type(self).__name__ + (f" {self.name!r}" if self.name else "")
 
     def _check_output_shape(self) -> None:
-        # What a user's class can't say yet, because of an unknown length, say, it is asked for
-        # again by the layer above.
+        # What a class can't say yet (because of an unknown length, of an attribute to come) is
+        # asked for again by the layer above.
         shape: Shape = ()
-        with contextlib.suppress(NotImplementedError, TypeError):
+        with contextlib.suppress(NotImplementedError, TypeError, AttributeError):
             shape = self.output_shape
         _check_lengths(shape, f"the output of {self._called()} for input {self.input_shape}")
 

@@ -12,6 +12,7 @@ import symc.tensor as T
 from symc.nn import init, nonlinearities, utils
 from symc.nn.layers.base import Layer, MergeLayer
 from symc.nn.layers.noise import new_streams
+from symc.nn.layers.transformer import TPSTransformerLayer, TransformerLayer
 
 __all__ = [
     "BiasLayer",
@@ -21,6 +22,8 @@ __all__ = [
     "ParametricRectifierLayer",
     "RandomizedRectifierLayer",
     "ScaleLayer",
+    "TPSTransformerLayer",
+    "TransformerLayer",
     "prelu",
     "rrelu",
     "standardize",
