@@ -41,6 +41,8 @@ FRAMEWORKS = {
     "pytensor": "pytensor",
 }
 """The module, and distribution, that each framework needs."""
+RETURNING = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
+"""With these the C library returns large blocks to the system as soon as they are freed."""
 TAIL = 300
 """Characters of what a dead process wrote that are kept."""
 
@@ -55,9 +57,18 @@ class Process:
         Where it keeps what it compiles.
     limit : float
         Seconds after which an answer is not waited for any more.
+    more : dict, optional
+        Further variables of the environment.
     """
 
-    def __init__(self, framework: str, python: str, caches: Path, limit: float) -> None:
+    def __init__(
+        self,
+        framework: str,
+        python: str,
+        caches: Path,
+        limit: float,
+        more: dict[str, str] | None = None,
+    ) -> None:
         self.framework, self.limit = framework, limit
         self.ended = ""
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
@@ -68,6 +79,7 @@ class Process:
             "SYMC_FLAGS": flags,
             "TORCHINDUCTOR_CACHE_DIR": str(own),
             "PYTENSOR_FLAGS": f"base_compiledir={own}",
+            **(more or {}),
         }
         if framework == "symc":
             environment["PYTHONPATH"] = os.pathsep.join(map(str, _import_path()))
@@ -177,9 +189,11 @@ class Bench:
         self.names = [n for n in names if n == "symc"] + list(self.versions)
         self.processes = {n: self._start(n) for n in self.names}
 
-    def _start(self, name: str) -> Process:
+    def _start(self, name: str, case: Case | None = None) -> Process:
+        """A process; one that shows what memory a case needs, if the case measures that."""
         python = sys.executable if name == "symc" else self.options.peers
-        return Process(name, python, self.caches, self.options.limit)
+        more = RETURNING if case is not None and case.measure == "memory" else {}
+        return Process(name, python, self.caches, self.options.limit, more)
 
     def run(self, cases: list[Case]) -> dict[str, Any]:
         """Measure; returns what is written as JSON."""
@@ -225,7 +239,10 @@ class Bench:
                 else:
                     times[name].append(answer["median"])
         for name in live:
-            self.processes[name].ask(do="drop", case=case.name)
+            if case.measure == "memory":
+                self.processes[name].close()  # the next case has another environment
+            else:
+                self.processes[name].ask(do="drop", case=case.name)
             if "failed" not in rows[name]:
                 middle = median(times[name])
                 spread = (max(times[name]) - min(times[name])) / middle
@@ -238,9 +255,10 @@ class Bench:
     def _first(self, case: Case, name: str) -> dict[str, Any]:
         """First calls: cold, then with what the cold one has left in the caches."""
         process = self.processes[name]
-        if process.ended or process.process.poll() is not None:
+        memory = case.measure == "memory"
+        if memory or process.ended or process.process.poll() is not None:
             process.close()
-            self.processes[name] = self._start(name)
+            self.processes[name] = self._start(name, case)
         fresh = case.first is not None or self.options.cached
         cold = self._in_fresh_process(case, name) if case.first is not None else None
         row = self.processes[name].ask(do="make", case=case.name)

@@ -39,6 +39,11 @@ class Case:
         How many calls are compared: two where the first one changes parameters.
     summary : callable or None
         What of a result (float64) is compared with the reference, where results are random.
+    measure : {"time", "memory"}
+        What of a call is measured and compared: seconds, or the bytes by which resident memory
+        grows meanwhile at most.
+    limit : float or None
+        What symc's measured value must not exceed, whatever the peers need.
     """
 
     name: str
@@ -54,6 +59,8 @@ class Case:
     excess: float | None = None
     calls: int = 1
     summary: Callable[[np.ndarray], np.ndarray] | None = None
+    measure: str = "time"
+    limit: float | None = None
 
 
 def normal(*shape: int, dtype: str = "float64", seed: int = 0) -> np.ndarray:

@@ -12,6 +12,9 @@ DECAY = 0.9
 STEPS, WIDTH = 10_000, 8
 LONG = 1_000_000
 TIME, BATCH = 60, 100
+SHORT_ORBIT, LONG_ORBIT, ORBIT_WIDTH = 1_000, 4_000, 16_384
+SLOWLY = 1e-3
+"""How far a step of an orbit goes."""
 GRU_STEPS, GRU_BATCH, GRU_WIDTH = 200, 32, 64
 
 
@@ -43,6 +46,20 @@ def _autoregression(x: Any) -> Any:
         h = DECAY * h + noise
         out[t] = h
     return out
+
+
+def orbit_steps(name: str) -> int:
+    """The number of steps of one of the orbits."""
+    return LONG_ORBIT if name.endswith(str(LONG_ORBIT)) else SHORT_ORBIT
+
+
+def _orbit_gradient(steps: int, h: Any) -> Any:
+    """The derivative of the last state with respect to the first, all elements for themselves."""
+    slope = np.ones_like(h)
+    for _ in range(steps):
+        slope *= 1 + SLOWLY * np.cos(h)
+        h = h + SLOWLY * np.sin(h)
+    return slope
 
 
 def lstm_operands(hidden: int) -> Arrays:
@@ -135,6 +152,20 @@ def _lstm_case(hidden: int, target: float, **targets: Any) -> Case:
     )
 
 
+def _orbit_case(steps: int, measure: str) -> Case:
+    return Case(
+        f"checkpointed_{'memory_' if measure == 'memory' else ''}{steps}",
+        f"{'memory for' if measure == 'memory' else 'time of'} the gradient of a checkpointed "
+        f"loop, h = h + {SLOWLY}*sin(h), {steps:,} steps of {ORBIT_WIDTH:,} doubles",
+        None,
+        lambda: [normal(ORBIT_WIDTH)],
+        lambda h: _orbit_gradient(steps, h),
+        tolerance=1e-9,
+        measure=measure,
+        limit=4 * steps**0.5 * 8 * ORBIT_WIDTH if measure == "memory" else None,
+    )
+
+
 CASES: tuple[Case, ...] = (
     Case(
         "recurrence",
@@ -172,4 +203,7 @@ CASES: tuple[Case, ...] = (
         _gru,
         flops=3 * 2.0 * GRU_STEPS * GRU_BATCH * GRU_WIDTH * 3 * GRU_WIDTH,
     ),
+    _orbit_case(SHORT_ORBIT, "time"),
+    _orbit_case(SHORT_ORBIT, "memory"),
+    _orbit_case(LONG_ORBIT, "memory"),
 )

@@ -72,10 +72,11 @@ def lines(result: dict[str, Any]) -> list[tuple[str, ...]]:
                     name,
                     "failed" if "first_failed" in row else _time(row.get("first")),
                     "failed" if "cached_failed" in row else _time(row.get("cached")),
-                    _time(row["median"]),
+                    _amount(case, row["median"]),
                     f"{row['spread']:.0%}",
                     _verdict(case, rows) if name == "symc" else "",
-                    _achieved(case, row["median"], result["ceilings"]),
+                    "" if case.measure == "memory"
+                    else _achieved(case, row["median"], result["ceilings"]),
                 )
             )
     return table
@@ -87,6 +88,9 @@ def _verdict(case: Case, rows: dict[str, Any]) -> str:
         excess = rows["symc"]["median"] - rows[peer]["median"]
         sign = "" if excess <= case.excess else " !"
         parts.append(f"{1e3 * excess:+.2f} ms of +{1e3 * case.excess:g} ms{sign}")
+    if case.limit is not None and "median" in _own(rows):
+        sign = "" if rows["symc"]["median"] <= case.limit else " !"
+        parts.append(f"at most {_amount(case, case.limit)}{sign}")
     if case.first is not None:
         parts.append(_judged("first ", ratio(rows, "first", COMPILING), case.first))
     if case.cached is not None:
@@ -103,6 +107,11 @@ def _judged(what: str, value: float | None, target: float | None) -> str:
         return f"{what}{value:.3g}"
     sign = "" if value <= target else " !"
     return f"{what}{value:.3g} of {target:g}{sign}"
+
+
+def _amount(case: Case, value: float) -> str:
+    """What was measured, with its unit."""
+    return f"{value / 1e6:.3g} MB" if case.measure == "memory" else _time(value)
 
 
 def _time(seconds: float | None) -> str:

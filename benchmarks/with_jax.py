@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import networks_jax
 import numpy as np
 from case import RATE
-from cases_loops import DECAY
+from cases_loops import DECAY, SLOWLY, orbit_steps
 from cases_models import chain
 from cases_networks import NAMES as NETWORKS
 from cases_random import DRAWS, KEEP
@@ -79,6 +79,20 @@ def _autoregression(x: Any) -> Any:
     return jax.lax.scan(step, jnp.zeros(()), x)[1]
 
 
+def _orbit(steps: int, h: Any) -> Any:
+    """The sum of the last states; of all states one per block is kept for the gradient."""
+
+    def step(h: Any, _: Any) -> Any:
+        return h + SLOWLY * jnp.sin(h), None
+
+    def steps_of(number: int) -> Callable[..., Any]:
+        return jax.checkpoint(lambda h, _: (jax.lax.scan(step, h, None, length=number)[0], None))
+
+    block = round(steps**0.5)
+    h, _ = jax.lax.scan(steps_of(block), h, None, length=steps // block)
+    return steps_of(steps % block)(h, None)[0].sum()
+
+
 def _lstm(w: Any, b: Any, x: Any, mask: Any) -> Any:
     n = len(w)
 
@@ -110,8 +124,9 @@ def _loop(case: Any, placed: list[Any]) -> Callable[[], Any]:
         "recurrence": _states,
         "recurrence_gradient": jax.value_and_grad(lambda x, h: _states(x, h).sum(), argnums=1),
         "autoregression": _autoregression,
+        "checkpointed": jax.grad(lambda h: _orbit(orbit_steps(case.name), h)),
     }
-    loop = jax.jit(plain[case.name])
+    loop = jax.jit(plain[case.name.split("_memory")[0].rstrip("_0123456789")])
     return lambda: jax.block_until_ready(loop(*placed))
 
 
@@ -152,7 +167,7 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     if case.name == "chain":
         function = jax.jit(jax.value_and_grad(lambda x: chain(x, jnp.sin, jnp.tanh).sum()))
         return lambda: jax.block_until_ready(function(*placed))
-    if case.name.startswith(("recurrence", "autoregression", "lstm")):
+    if case.name.startswith(("recurrence", "autoregression", "lstm", "checkpointed")):
         return _loop(case, placed)
     if case.name in ("normal", "dropout"):
         return _random(case, placed)

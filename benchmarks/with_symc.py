@@ -10,13 +10,16 @@ import numpy as np
 import symc
 import symc.tensor as T
 from case import RATE
-from cases_loops import DECAY
+from cases_loops import DECAY, SLOWLY, orbit_steps
 from cases_models import chain
 from cases_networks import NAMES as NETWORKS
 from cases_random import DRAWS, KEEP
 from symc import function, shared
+from symc.runtime import trim_memory
+from symc.scan_module import scan_checkpoints
 from symc.tensor.shared_randomstreams import RandomStreams
 
+LOOPS = ("recurrence", "autoregression", "lstm", "gru", "checkpointed")
 KINDS = {
     ("float64", 1): T.dvector,
     ("float32", 1): T.fvector,
@@ -103,6 +106,15 @@ def _loop(case: Any, variables: list[Any], operands: list[Any]) -> Callable[...,
         zero = T.zeros((), dtype="float64")
         states, _ = symc.scan(lambda row, h: DECAY * h + row, variables, zero)
         return function(variables, states)
+    if case.name.startswith("checkpointed"):
+        steps = orbit_steps(case.name)
+        rows, _ = scan_checkpoints(
+            lambda h: h + SLOWLY * T.sin(h),
+            outputs_info=variables[0],
+            n_steps=steps,
+            save_every_N=round(steps**0.5),
+        )
+        return function(variables, symc.grad(rows[-1].sum(), variables[0]))
     x, start = variables
     states, _ = symc.scan(lambda row, h: T.tanh(DECAY * h + row), x, start)
     if case.name == "recurrence":
@@ -121,6 +133,9 @@ def _random(case: Any, variables: list[Any]) -> Any:
     return x * streams.binomial(x.shape, p=keep, dtype="float32") / keep
 
 
+give_back = trim_memory
+
+
 def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     """A function of no arguments that does the work once."""
     if case.name in ("logistic", "mlp"):
@@ -133,7 +148,7 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any] | None:
     if case.name == "chain":
         total = chain(variables[0], T.sin, T.tanh).sum()
         compiled = function(variables, [total, symc.grad(total, variables[0])])
-    elif case.name.startswith(("recurrence", "autoregression", "lstm", "gru")):
+    elif case.name.startswith(LOOPS):
         compiled = _loop(case, variables, operands)
         operands = operands[: 1 if case.name == "gru" else 2]  # weights are shared variables
     elif case.name in ("normal", "dropout"):

@@ -4,7 +4,8 @@ It reads one request per line from the standard input and answers each with one 
 
 ``{"do": "make", "case": NAME}``      makes the function and calls it once; says how long both took
                                       and how far the result is from the reference
-``{"do": "time", "case": NAME, "seconds": S}``   the median of calls made for so many seconds
+``{"do": "time", "case": NAME, "seconds": S}``   the median of calls made for so many seconds; of
+                                      a case that measures memory, the most bytes a call takes
 ``{"do": "drop", "case": NAME}``      forgets the function and its operands
 ``{"do": "ceilings"}``                what the machine can do (NumPy's worker only)
 """
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from cases import CASES
+from peak_memory import peak_memory
 
 SHORT = 2e-5
 """Calls shorter than this are timed several at a time."""
@@ -61,7 +63,10 @@ class Worker:
         if request["do"] == "make":
             return self._make(case)
         if request["do"] == "time":
-            return self._time(self.functions[case.name], request["seconds"])
+            function = self.functions[case.name]
+            if case.measure == "memory":
+                return self._memory(function)
+            return self._time(function, request["seconds"])
         self.functions.pop(case.name, None)
         return {}
 
@@ -80,6 +85,12 @@ class Worker:
             result = [case.summary(values) for values in _values(result)]
         expected = case.reference(*case.operands())  # made anew: frameworks may write into theirs
         return {"first": first, "error": _error(result, expected)}
+
+    def _memory(self, function: Any) -> dict[str, Any]:
+        """The most bytes that a call takes, beyond what stays when memory is given back."""
+        getattr(self.module, "give_back", lambda: None)()
+        _, peak = peak_memory(function)
+        return {"median": peak, "least": peak, "calls": 1}
 
     def _time(self, function: Any, seconds: float) -> dict[str, Any]:
         function()

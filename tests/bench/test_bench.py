@@ -329,3 +329,25 @@ def test_both_steps_of_a_training_are_compared(modules: Any) -> None:
     worker = modules.worker.Worker("numpy")
     worker.module = SimpleNamespace(make=lambda case, operands: lambda: next(losses))
     assert worker.answer({"do": "make", "case": "mlp"})["error"] == 0.0
+
+
+def test_memory_is_reported_in_bytes_and_judged_by_its_limit(modules: Any) -> None:
+    case = next(c for c in modules.cases.CASES if c.name == "checkpointed_memory_1000")
+    result = _result(0.5 * case.limit, 4e6)
+    result["cases"] = {case.name: result["cases"]["small"]}
+    own = next(line for line in modules.report.lines(result) if line[1] == "symc")
+    assert own[4] == "8.29 MB"
+    assert own[6] == "2.07, at most 16.6 MB"
+    result["cases"][case.name]["rows"]["symc"]["median"] = 1.1 * case.limit
+    own = next(line for line in modules.report.lines(result) if line[1] == "symc")
+    assert own[6].endswith("at most 16.6 MB !")
+
+
+def test_the_peak_of_memory_is_seen(modules: Any) -> None:
+    peak_memory = importlib.import_module("peak_memory").peak_memory
+    try:
+        got, peak = peak_memory(lambda: float(np.ones(4_000_000).sum()))
+    except OSError:
+        pytest.skip("the peak of resident memory cannot be measured here")
+    assert got == 4e6
+    assert 31e6 < peak < 40e6

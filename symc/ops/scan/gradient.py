@@ -27,6 +27,7 @@ from ..join import stack
 from ..math import lt, minimum, switch
 from ..shape import patternbroadcast
 from ..write import set_subtensor
+from .lastrow import split_last_row
 
 if TYPE_CHECKING:
     from .op import Scan
@@ -109,18 +110,15 @@ def _by_rows_of_states(op: Scan, inputs: list[Any], given: list[Any]) -> list[An
     remembering = op.with_rows_of_states()
     operands = [steps, *sequences, *starts, *(v[None] for v in states), *constants]
     outputs = remembering(*operands, return_list=True)
-    rows, _, _, done = remembering.split_results(outputs)
-    last = steps if done is None else done
-    g_all = [
-        set_subtensor(zeros_like(row)[last], g) if _known(g) else disconnected_type()
-        for row, g in zip(rows[len(starts) :], g_states, strict=True)
-    ]
-    pulled = _Backward(
+    nothing = [disconnected_type() for _ in g_states]
+    work = _Backward(
         remembering,
         operands,
         outputs,
-        [*g_rows, *g_all, *g_results, *([] if g_done is None else [g_done])],
-    ).run()
+        [*g_rows, *nothing, *g_results, *([] if g_done is None else [g_done])],
+        dict(enumerate(g_states, len(starts))),
+    )
+    pulled = work.run()
     first = 1 + len(sequences) + len(starts)
     for k in range(first, first + len(states)):
         if _known(pulled[k]):
@@ -136,25 +134,46 @@ class _Backward:
     op : Scan
     inputs, outputs : list of Variable
     given : list of Variable
+    last : dict
+        Per recurrence a further gradient of its last row.
     """
 
     def __init__(
-        self, op: Scan, inputs: list[Any], outputs: list[Any], given: list[Any]
+        self,
+        op: Scan,
+        inputs: list[Any],
+        outputs: list[Any],
+        given: list[Any],
+        last: dict[int, Any] | None = None,
     ) -> None:
         self.op, self.info, self.operands = op, op.info, list(inputs)
         self.inner = op.private()
         self.steps, self.sequences, self.starts, _, self.constants = op.split_operands(inputs)
         self.rows, self.values, _, done = op.split_results(outputs)
         self.g_rows, self.g_results, _, _ = op.split_results(given)
-        if done is not None:
+        self.last = {k: g for k, g in (last or {}).items() if _known(g)}
+        self.null = next(
+            (g for g in (*given, *self.last.values()) if isinstance(g.type, NullType)), None
+        )
+        if done is None:
+            self._split_last_rows()
+        else:
             self.steps = done
         truncate = op.info.truncate
         self.back = self.steps if truncate < 0 else minimum(self.steps, truncate)
         self.skipped = self.steps - self.back if truncate >= 0 else 0
         self.undefined: dict[Any, Any] = {}
-        self.null: Any = next((g for g in given if isinstance(g.type, NullType)), None)
         self.fed: list[tuple[Any, Any]] = []  # inner variable, sequence of the backward loop
         self.carried: list[tuple[Any, Any, Any]] = []  # inner variable, first value, next value
+
+    def _split_last_rows(self) -> None:
+        """Note gradients that only the last rows have; they are no sequences of zeros."""
+        for k, gradient in enumerate(self.g_rows):
+            if _known(gradient) and _float(self.rows[k]):
+                row, rest = split_last_row(gradient, self.info.depths[k])
+                if row is not None:
+                    self.last[k] = self.last[k] + row if k in self.last else row
+                    self.g_rows[k] = disconnected_type() if rest is None else rest
 
     def run(self) -> list[Any]:
         """The gradients of the operands."""
@@ -197,7 +216,8 @@ class _Backward:
         _, taps, _, _ = self.op.split_inner_inputs()
         place = {v: i for i, v in enumerate(self.op.inputs)}
         count = self.info.recurrences
-        live = {k for k, g in enumerate(self.g_rows) if _known(g) and _float(self.rows[k])}
+        given = {k for k, g in enumerate(self.g_rows) if _known(g)}
+        live = {k for k in given | set(self.last) if _float(self.rows[k])}
         outs = {count + k for k, g in enumerate(self.g_results) if _known(g)}
         while True:
             more = {
@@ -249,7 +269,9 @@ class _Backward:
         self, k: int, taps: list[Any], pending: list[Any], found: dict[Any, Any]
     ) -> None:
         """``pending[j]`` becomes ``pending[j + 1]`` and what this step adds to that row."""
-        start = zeros_like(self.rows[k][0])
+        zero = start = zeros_like(self.rows[k][0])
+        if k in self.last:
+            start = _typed(zero + self.last[k], pending[0])
         for j, variable in enumerate(pending):
             terms = [
                 found[v]
@@ -260,7 +282,7 @@ class _Backward:
             after = terms[0] if terms else zeros_like(variable)
             for term in terms[1:]:
                 after = after + term
-            self.carried.append((variable, start, _typed(after, variable)))
+            self.carried.append((variable, zero if j else start, _typed(after, variable)))
 
     def _use_forward_values(self, results: list[Any]) -> None:
         """Take from the forward loop what it computes anyway, and its products of matrices.
