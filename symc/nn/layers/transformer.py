@@ -157,7 +157,7 @@ class TransformerLayer(_Sampler):
         """The images, transformed."""
         images, theta = inputs
         lengths = self._output_lengths(images)
-        x, y = _grid(*lengths, theta.dtype)
+        x, y = _grid(lengths[0], lengths[1], theta.dtype)
         grid = T.stack([x, y, T.ones_like(x)])
         return self._sampled(images, T.dot(theta.reshape((theta.shape[0], 2, 3)), grid), lengths)
 

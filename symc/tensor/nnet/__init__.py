@@ -25,7 +25,7 @@ from ...ops.softmax import (
 )
 from ...ops.softmax import nnet_logsoftmax as logsoftmax
 from ...ops.softmax import nnet_softmax as softmax
-from . import abstract_conv, blocksparse, bn, conv, conv3d2d, ctc, neighbours, nnet
+from . import abstract_conv, blocksparse, bn, conv, conv3d2d, corr, corr3d, ctc, neighbours, nnet
 from .abstract_conv import (
     abstract_conv2d,
     causal_conv1d,

@@ -13,6 +13,7 @@ from ...array.convert import as_tensor_variable
 from ...array.lengths import known_lengths
 from ...errors import ShapeError, user_message
 from ...graph.trace import user_line
+from ...lazy import late_names
 from ...loop.convolution import ConvGeometry
 from ...ops.alloc import eye
 from ...ops.conv.geometry import as_border, as_steps
@@ -71,7 +72,19 @@ __all__ = [
 ]
 
 Hint = Any
+CONV_KINDS = ("", "_gradWeights", "_gradInputs")
 
+# The classes make nodes by the functions here.
+__getattr__ = late_names(
+    __name__,
+    {
+        name: f"symc.tensor.nnet.conv_classes:{name}"
+        for name in (
+            "BaseAbstractConv",
+            *(f"AbstractConv{n}{kind}" for n in ("", "2d", "3d") for kind in CONV_KINDS),
+        )
+    },
+)
 
 def _geometry(
     ndim: int, border_mode: Any, subsample: Any, filter_flip: bool, dilation: Any, groups: int

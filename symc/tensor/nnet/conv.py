@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from . import abstract_conv
+from .conv_classes import ConvOp
 
-__all__ = ["conv2d"]
+__all__ = ["ConvOp", "conv2d"]
 
 
 def conv2d(
