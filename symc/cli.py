@@ -12,18 +12,26 @@ from .demo.data import bundled_digits, mnist_digits
 from .demo.text import PASSAGE, read_text
 from .demo.train import RECIPES, run
 from .demo.train_lstm import run_text
+from .lazy import LazyModule
 from .runtime import native_available
+
+_lenet = LazyModule("symc.demo.lenet")  # with all layers
 
 LSTM = "lstm"
 """The model of ``symc demo`` that learns from text; the others learn from digits."""
+LENET = "lenet"
+"""The model with convolutions."""
 
 
 def _usual_models(with_text: bool) -> list[str]:
     """The models that are trained unless the user names some.
 
-    Loops are slow on the NumPy path, so the LSTM waits there until it is asked for.
+    Loops and convolutions are slow on the NumPy path, so LeNet and the LSTM wait there until they
+    are asked for.
     """
-    return [*RECIPES, LSTM] if with_text or native_available() else list(RECIPES)
+    if native_available():
+        return [*RECIPES, LENET, LSTM]
+    return [*RECIPES, LSTM] if with_text else list(RECIPES)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -42,6 +50,8 @@ def _demo(arguments: argparse.Namespace) -> int:
             text = read_text(arguments.text or PASSAGE)
         elif arguments.text:
             raise ValueError(f"--text is for --model {LSTM}, not for {', '.join(models)}")
+        if arguments.seeds != 1 and (LENET not in models or arguments.seeds < 1):
+            raise ValueError(f"--seeds is for --model {LENET}, and one or more")
     except (ImportError, OSError, ValueError) as error:
         print(f"symc demo: {error}", file=sys.stderr)
         return 1
@@ -50,8 +60,11 @@ def _demo(arguments: argparse.Namespace) -> int:
         if name == LSTM:
             assert text is not None
             run_text(text, console)
+            continue
+        assert digits is not None
+        if name == LENET:
+            _lenet.run_lenet(digits, arguments.out, console, arguments.seeds)
         else:
-            assert digits is not None
             run(name, digits, arguments.out, console)
     return 0
 
@@ -68,13 +81,16 @@ def parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="train models on handwritten digits and on text")
     demo.add_argument(
         "--model",
-        choices=[*RECIPES, LSTM],
+        choices=[*RECIPES, LENET, LSTM],
         action="append",
-        help="default: all, one after the other (without a C compiler: those on digits)",
+        help="default: all, one after the other (without a C compiler: the first two)",
     )
     demo.add_argument("--data", type=Path, metavar="DIR", help="folder with MNIST idx files")
     demo.add_argument(
         "--text", type=Path, metavar="FILE", help="what the LSTM learns; default: a passage"
+    )
+    demo.add_argument(
+        "--seeds", type=int, metavar="N", default=1, help="how many times to train LeNet"
     )
     demo.add_argument(
         "--out", type=Path, metavar="DIR", default=Path(), help="where pictures go; default: here"

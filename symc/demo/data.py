@@ -25,6 +25,8 @@ class Digits:
         Images are `side` x `side`.
     train_x, test_x : ndarray of float, (n, side * side)
     train_y, test_y : ndarray of int64, (n,)
+    own_test : bool
+        Whether the test images are a set of their own, and not held out from one set.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Digits:
     train_y: np.ndarray
     test_x: np.ndarray
     test_y: np.ndarray
+    own_test: bool = False
 
 
 def bundled_digits(dtype: str = "float32") -> Digits:
@@ -96,6 +99,7 @@ def mnist_digits(folder: Path, dtype: str = "float32") -> Digits:
         train_labels.astype("int64"),
         flat.astype(dtype),
         labels.astype("int64"),
+        own_test=True,
     )
 
 
