@@ -14,8 +14,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 import symc
 
-from .learner import Learner, Recipe, update_named
+from .learner import Learner
 from .networks import Loss, hidden_sizes
+from .program import update_named
+from .recipe import Recipe
 
 LARGEST_SEED = 2**31 - 1
 
@@ -122,9 +124,7 @@ class ExpressionEstimator(BaseEstimator):
     def _float(self) -> str:
         return self.dtype or symc.config.floatX
 
-    def _recipe(
-        self, n_outputs: int, loss: Loss | None, classes: bool, decoder: Any = None
-    ) -> Recipe:
+    def _recipe(self, n_outputs: int, loss: Loss | None, **others: Any) -> Recipe:
         network = self.network
         if not callable(network):
             network = hidden_sizes(network, "network")
@@ -132,13 +132,12 @@ class ExpressionEstimator(BaseEstimator):
             network=network,
             nonlinearity=self.nonlinearity,
             loss=loss,
-            classes=classes,
             update=update_named(self.update),
             penalty=self.l2 > 0,
             dtype=self._float(),
             n_features=self.n_features_in_,
             n_outputs=n_outputs,
-            decoder=decoder,
+            **others,
         )
 
     def _validated(self, X: Any, reset: bool) -> np.ndarray:
@@ -167,6 +166,7 @@ class ExpressionEstimator(BaseEstimator):
         learner.check_shape(X)
         self._learner = learner
         self.loss_curve_: list[float] = []
+        self.validation_curve_: list[float] = []
         self.n_epochs_ = 0
 
     def _go_on(self, recipe: Recipe, X: np.ndarray) -> None:
@@ -174,14 +174,16 @@ class ExpressionEstimator(BaseEstimator):
         if not hasattr(self, "_learner"):
             self._start(recipe, X, False)
             return
-        before = self._learner
-        self._learner = before.restarted(recipe, None)
-        if self._learner is not before:
-            self._learner.check_shape(X)
+        learner = self._learner.restarted(recipe, None)
+        if learner is not self._learner:
+            learner.check_shape(X)
+            self._learner = learner
 
     def _epoch(self, rows: Rows) -> None:
-        """Go through the rows once."""
+        """Go through the rows once, if there is something to learn."""
         learner = self._learner
+        if not learner.learns:
+            return
         rate = self.learning_rate
         if callable(rate):
             rate = rate(self.n_epochs_)
@@ -201,6 +203,8 @@ class ExpressionEstimator(BaseEstimator):
 
     def _learn(self, rows: Rows, stratify: np.ndarray | None = None) -> None:
         """Fit the learner: all epochs, or until the rows held out are predicted no better."""
+        if not self._learner.learns:
+            return
         weight = rows.weight / rows.weight.mean(dtype=np.float64)
         rows = rows._replace(weight=weight.astype(rows.weight.dtype))
         if not self.early_stopping:
@@ -209,7 +213,6 @@ class ExpressionEstimator(BaseEstimator):
             return
         train, held = self._split(rows, stratify)
         best, best_values, waited = np.inf, None, 0
-        self.validation_curve_ = []
         for _ in range(self.max_epochs):
             self._epoch(train)
             loss = self._learner.loss(*held)

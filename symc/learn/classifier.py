@@ -11,8 +11,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from .base import Rows, SupervisedEstimator
-from .learner import Recipe
 from .networks import PROBABILITY_LOSSES, SCORE_LOSSES, loss_named
+from .recipe import Recipe
 
 
 def _has_probabilities(classifier: Any) -> bool:
@@ -190,8 +190,11 @@ class ExpressionClassifier(ClassifierMixin, SupervisedEstimator):
     def _new_recipe(self) -> Recipe:
         if self.output not in ("scores", "probabilities"):
             raise ValueError(f"output is 'scores' or 'probabilities', got {self.output!r}")
-        known = SCORE_LOSSES if self.output == "scores" else PROBABILITY_LOSSES
-        return self._recipe(len(self.classes_), loss_named(self.loss, known), classes=True)
+        probabilities = self.output == "probabilities"
+        loss = loss_named(self.loss, PROBABILITY_LOSSES if probabilities else SCORE_LOSSES)
+        return self._recipe(
+            len(self.classes_), loss, classes=True, probabilities=probabilities
+        )
 
     def _learn(self, rows: Rows, stratify: np.ndarray | None = None) -> None:
         super()._learn(rows, rows.target)
@@ -217,7 +220,7 @@ class ExpressionClassifier(ClassifierMixin, SupervisedEstimator):
 
     def _scores(self, X: Any) -> np.ndarray:
         output = self._output(X)
-        if self.output == "scores":
+        if not self._learner.recipe.probabilities:
             return output
         with np.errstate(divide="ignore"):
             return np.log(output)
@@ -269,4 +272,4 @@ class ExpressionClassifier(ClassifierMixin, SupervisedEstimator):
             Shape (rows, classes).
         """
         scores = self._scores(X)
-        return log_softmax(scores, axis=1) if self.output == "scores" else scores
+        return scores if self._learner.recipe.probabilities else log_softmax(scores, axis=1)

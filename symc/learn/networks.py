@@ -13,7 +13,7 @@ import symc
 import symc.tensor as T
 from symc.gof.graph import inputs as graph_inputs
 from symc.nn import layers, nonlinearities, objectives
-from symc.nn.utils import collect_shared_vars, unique
+from symc.nn.utils import collect_shared_vars
 
 Loss = Callable[[Any, Any], Any]
 
@@ -256,25 +256,3 @@ def losses_of_rows(loss: Loss, output: Any, target: Any) -> Any:
             "instead (leave out the last .mean() or .sum()): rows have weights"
         )
     return losses.flatten(2).mean(axis=1) if losses.ndim > 1 else losses
-
-
-def all_shared(expressions: Sequence[Any]) -> list[Any]:
-    """Return shared variables that expressions, and their default updates, are computed from.
-
-    Parameters
-    ----------
-    expressions : list of tensor
-
-    Returns
-    -------
-    list of SharedVariable
-        One for each value, in the order of a walk.
-    """
-    found: dict[Any, Any] = {}
-    pending = list(expressions)
-    while pending:
-        new = [v for v in collect_shared_vars(pending) if v not in found]
-        found.update(dict.fromkeys(new))
-        updates = [getattr(v, "default_update", None) for v in new]
-        pending = [u for u in updates if u is not None]
-    return list({id(v.container): v for v in unique(found)}.values())

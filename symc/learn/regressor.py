@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from .base import Rows, SupervisedEstimator
-from .learner import Recipe
 from .networks import VALUE_LOSSES, loss_named
+from .recipe import Recipe
 
 
 class ExpressionRegressor(RegressorMixin, SupervisedEstimator):
@@ -93,7 +93,7 @@ class ExpressionRegressor(RegressorMixin, SupervisedEstimator):
         return Rows(X, target, weight)
 
     def _new_recipe(self) -> Recipe:
-        return self._recipe(self.n_outputs_, loss_named(self.loss, VALUE_LOSSES), classes=False)
+        return self._recipe(self.n_outputs_, loss_named(self.loss, VALUE_LOSSES))
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the network's output.

@@ -11,8 +11,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .base import ExpressionEstimator, Rows
-from .learner import Recipe
 from .networks import VALUE_LOSSES, hidden_sizes, loss_named
+from .recipe import Recipe
 
 
 def _decodes(transformer: Any) -> bool:
@@ -105,8 +105,7 @@ class ExpressionTransformer(
         del y
         rows = self._rows(X, sample_weight, True)
         self._start(self._new_recipe(), rows.X, self.warm_start)
-        if self._learner.learns:
-            self._learn(rows)
+        self._learn(rows)
         return self
 
     def partial_fit(
@@ -129,8 +128,7 @@ class ExpressionTransformer(
         del y
         rows = self._rows(X, sample_weight, not hasattr(self, "_learner"))
         self._go_on(self._new_recipe(), rows.X)
-        if self._learner.learns:
-            self._epoch(rows)
+        self._epoch(rows)
         return self
 
     def _rows(self, X: Any, sample_weight: Any, first: bool) -> Rows:
@@ -150,7 +148,7 @@ class ExpressionTransformer(
         elif decoder is not None and not callable(decoder):
             decoder = hidden_sizes(decoder, "decoder")
         loss = None if self.loss is None else loss_named(self.loss, VALUE_LOSSES)
-        return self._recipe(int(self.n_components), loss, classes=False, decoder=decoder)
+        return self._recipe(int(self.n_components), loss, decoder=decoder)
 
     @property
     def _n_features_out(self) -> int:
