@@ -4,6 +4,7 @@ The names are those of Lasagne, so that ``import symc.nn as lasagne`` runs progr
 """
 
 from . import (
+    feedback,
     init,
     layers,
     nonlinearities,
@@ -17,6 +18,7 @@ from . import (
 )
 
 __all__ = [
+    "feedback",
     "init",
     "layers",
     "nonlinearities",

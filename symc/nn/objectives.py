@@ -6,6 +6,8 @@ They are functions of expressions and know nothing of layers. A loss for a batch
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import symc.tensor as T
@@ -21,6 +23,7 @@ __all__ = [
     "categorical_accuracy",
     "categorical_crossentropy",
     "huber_loss",
+    "layer_objective",
     "multiclass_hinge_loss",
     "squared_error",
 ]
@@ -298,7 +301,7 @@ class Objective:
         self.input_layer = input_layer
         self.loss_function = loss_function
         self.aggregation = aggregation
-        self.target_var = T.TensorType(None, (False,) * len(input_layer.output_shape))("target")
+        self.target_var = T.TensorType("floatX", (False,) * len(input_layer.output_shape))("target")
 
     def get_loss(
         self, input: Any = None, target: Any = None, weights: Any = None, **kwargs: Any
@@ -324,3 +327,68 @@ class Objective:
         output = get_output(self.input_layer, input, **kwargs)
         losses = self.loss_function(output, self.target_var if target is None else target)
         return aggregate(losses, weights, self.aggregation)
+
+
+class layer_objective:  # noqa: N801 - a decorator
+    """Let a loss of predictions and targets take a layer instead; a decorator too.
+
+    It is called with a layer, targets, and optionally ``inputs``, ``weights`` and ``mode``, and
+    keywords for `symc.nn.layers.get_output`. What is made of an importable function, or bears its
+    name as a decorator, pickles.
+
+    Parameters
+    ----------
+    loss_function : callable
+        Of predictions and targets.
+
+    Examples
+    --------
+    >>> from symc.nn.layers import DropoutLayer, InputLayer
+    >>> @layer_objective
+    ... def cubic(predictions, targets):
+    ...     return abs(predictions - targets)**3
+    >>> network = DropoutLayer(InputLayer((None,)))
+    >>> cubic(network, [1.0, 1.0], [3.0, 2.0], mode="sum", deterministic=True).eval()
+    array(9.)
+    """
+
+    def __init__(self, loss_function: Callable[[Any, Any], Any]) -> None:
+        self.loss_function = loss_function
+        self.__doc__ = loss_function.__doc__
+        self.__module__ = loss_function.__module__
+        self.__name__ = getattr(loss_function, "__name__", type(loss_function).__name__)
+
+    def __call__(
+        self,
+        layer: Any,
+        targets: Any,
+        inputs: Any = None,
+        weights: Any = None,
+        mode: str = "mean",
+        **kwargs: Any,
+    ) -> Any:
+        """Return the loss of a network's output as an expression, aggregated.
+
+        Parameters
+        ----------
+        layer : Layer
+        targets : tensor
+        inputs : tensor, array_like or dict, optional
+            As for `symc.nn.layers.get_output`.
+        weights, mode
+            As for `aggregate`.
+        **kwargs
+            Passed on to `symc.nn.layers.get_output`.
+
+        Returns
+        -------
+        TensorVariable
+            0-d.
+        """
+        return aggregate(
+            self.loss_function(get_output(layer, inputs, **kwargs), targets), weights, mode
+        )
+
+    def __reduce__(self) -> Any:
+        decorated = getattr(sys.modules.get(self.__module__), self.__name__, None) is self
+        return self.__name__ if decorated else (layer_objective, (self.loss_function,))

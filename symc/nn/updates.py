@@ -14,7 +14,8 @@ import numpy as np
 
 import symc
 import symc.tensor as T
-from symc.nn import utils
+from symc.nn import init, utils
+from symc.nn.feedback import feedback_gradients
 
 __all__ = [
     "adadelta",
@@ -24,6 +25,8 @@ __all__ = [
     "amsgrad",
     "apply_momentum",
     "apply_nesterov_momentum",
+    "feedback_alignment",
+    "feedback_gradients",
     "get_or_compute_grads",
     "momentum",
     "nesterov_momentum",
@@ -119,6 +122,31 @@ def sgd(loss_or_grads: Any, params: Sequence[Any], learning_rate: Any) -> Update
     """
     grads = get_or_compute_grads(loss_or_grads, params)
     return {p: p - learning_rate * g for p, g in zip(params, grads, strict=True)}
+
+
+def feedback_alignment(
+    loss: Any,
+    params: Sequence[Any],
+    learning_rate: Any,
+    feedback: Any = init.GlorotUniform(),  # noqa: B008
+) -> Updates:
+    """Gradient descent with feedback alignment: fixed random weights on the way back.
+
+    Parameters
+    ----------
+    loss : scalar tensor
+        The loss itself: its gradients would have gone back through the weights.
+    params, learning_rate
+        As for `sgd`.
+    feedback : callable
+        Makes random arrays of shapes; see `feedback_gradients`, whose result any other rule takes
+        as well.
+
+    Returns
+    -------
+    dict
+    """
+    return sgd(feedback_gradients(loss, params, feedback), params, learning_rate)
 
 
 def apply_momentum(updates: Updates, params: Any = None, momentum: Any = 0.9) -> Updates:

@@ -2,6 +2,7 @@
 
 from .base import *
 from .conv import *
+from .decorators import *
 from .dense import *
 from .embedding import *
 from .helper import *

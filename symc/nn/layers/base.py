@@ -95,6 +95,8 @@ class Layer(metaclass=_Built):
     input_shape : tuple of int or None
     params : dict
         The tags of each parameter, by the parameter.
+    param_shapes : dict
+        The shape that each parameter was made for.
     get_output_kwargs : list of str
         Names that `get_output` may be given for this layer beyond the parameters with defaults of
         `get_output_for`.
@@ -114,6 +116,7 @@ class Layer(metaclass=_Built):
         self.input_layer: Layer | None = None if isinstance(incoming, tuple) else incoming
         self.name = name
         self.params: dict[Any, set[str]] = {}
+        self.param_shapes: dict[Any, Shape] = {}
         self.get_output_kwargs: list[str] = []
         _check_lengths(self.input_shape, f"the input of {self._called()}")
 
@@ -253,6 +256,7 @@ class Layer(metaclass=_Built):
             ) from problem
         has = {"trainable": True, "regularizable": True, **tags}
         self.params[param] = {tag for tag, value in has.items() if value}
+        self.param_shapes[param] = tuple(shape)
         return param
 
 
@@ -276,6 +280,7 @@ class MergeLayer(Layer):
         self.input_layers = [None if isinstance(i, tuple) else i for i in incomings]
         self.name = name
         self.params = {}
+        self.param_shapes = {}
         self.get_output_kwargs = []
         for shape in self.input_shapes:
             _check_lengths(shape, f"an input of {self._called()}")

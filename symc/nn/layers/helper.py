@@ -15,6 +15,7 @@ from symc.nn.layers.base import Layer, MergeLayer, add_lines
 from symc.nn.layers.input import InputLayer
 
 __all__ = [
+    "check_param_shapes",
     "count_params",
     "get_all_layers",
     "get_all_param_values",
@@ -227,6 +228,36 @@ def count_params(layer: Any, **tags: bool) -> int:
     """
     params = get_all_params(layer, **tags)
     return sum(int(np.prod(p.get_value(borrow=True).shape)) for p in params)
+
+
+def check_param_shapes(layer: Any) -> dict[Any, tuple[int, ...]]:
+    """Check that parameters still have the shapes that their layers were built with.
+
+    Parameters
+    ----------
+    layer : Layer or list of Layer
+
+    Returns
+    -------
+    dict
+        The shape of each parameter, by the parameter: a shared variable or an expression.
+
+    Raises
+    ------
+    ValueError
+        If the value of a shared variable has got another shape.
+    """
+    shapes: dict[Any, tuple[int, ...]] = {}
+    for x in get_all_layers(layer):
+        for param, shape in x.param_shapes.items():
+            value = param.get_value(borrow=True) if hasattr(param, "get_value") else None
+            if value is not None and value.shape != shape:
+                raise ValueError(
+                    f"parameter {param} of {x._called()} has got shape {value.shape}, but the "
+                    f"layer was built with shape {shape}, for input of shape {x.input_shape}"
+                )
+            shapes[param] = shape
+    return shapes
 
 
 def get_all_param_values(layer: Any, **tags: bool) -> list[np.ndarray]:

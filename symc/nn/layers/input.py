@@ -39,6 +39,7 @@ class InputLayer(Layer):
         self.name = name
         self.shape = tuple(shape)
         self.params = {}
+        self.param_shapes = {}
         self.get_output_kwargs = []
         self.input_layer = None
         self.input_shape = self.shape
