@@ -360,3 +360,19 @@ within_two = scalar_op(
     cost=50,
     doc="The number below which a share of the normal distribution between -2 and 2 lies.",
 )
+
+
+plain_log = scalar_op(
+    "plain_log",
+    1,
+    cls="PlainLog",
+    out=_double,
+    numpy=_log,
+    c="sy_plain_log({0})",
+    grad=lambda g, y, x: (cast(g / x, x.dtype),),
+    kinds="f",
+    needs=("sy_sampling.h",),
+    vector=True,
+    cost=20,
+    doc="The logarithm of a positive normal float64 number, the same on every machine.",
+)

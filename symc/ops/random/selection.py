@@ -17,15 +17,16 @@ from ...scalar.logic import cast as cast_scalar
 from ...scalar.logic import ge as at_least
 from ...scalar.logic import switch as choose
 from ...scalar.random import philox64
-from ...scalar.sampling import binomial_draw
+from ...scalar.sampling import binomial_draw, plain_log
 from ..accumulate import cumsum
 from ..alloc import arange
 from ..control import Assert
-from ..elemwise import cast
-from ..math import eq, ge, log1p, maximum
+from ..elemwise import Elemwise, cast
+from ..math import eq, gt, maximum, switch
 from ..shape import reshape
-from ..sort import argsort, positions_along
+from ..sort import positions_along
 from .draws import random_integers, units
+from .order import SmallestFirst
 from .parameters import discrete_dtype, fitted, known_number, parameter, refusal, result_size
 from .state import as_state
 from .words import RandomElements
@@ -144,7 +145,8 @@ class CountCategories(BuiltinOp):
         return [[False] for _ in node.inputs]
 
 
-_choose, _count = ChooseCategory(), CountCategories()
+_choose, _count, _smallest = ChooseCategory(), CountCategories(), SmallestFirst()
+_log = Elemwise(plain_log)
 
 
 def _weights(name: str, p: Any) -> Any:
@@ -197,8 +199,16 @@ def permutation(
 ) -> Any:
     """Draw permutations of 0 ... n - 1 along a new last axis: the order of 64-bit words."""
     count = parameter("n", n, "int64", lambda x: x >= 0, "a length that is not negative")
-    words = RandomElements(philox64)(state, *result_size(size, ndim), count)
-    return cast(argsort(words, axis=-1), discrete_dtype(dtype))
+    lengths = [*result_size(size, ndim), count]
+    words = RandomElements(philox64)(state, *lengths)
+    return cast(_first(words, lengths, count), discrete_dtype(dtype))
+
+
+def _first(keys: Any, lengths: list[Any], count: Any) -> Any:
+    """The positions of the `count` smallest keys along the last axis, in order."""
+    chosen = _smallest(_rows(keys), count)
+    whole = [*lengths[:-1], count]
+    return reshape(chosen, whole, ndim=len(whole))
 
 
 def shuffle_row_elements(state: Any, x: Any) -> Any:
@@ -306,14 +316,13 @@ def _different(state: Any, lengths: list[Any], n: Any, categories: Any, weights:
                 hint="draw with replacement",
             )
         )
+    whole = [*lengths, categories]
     if weights is None:
-        order = permutation(state, lengths, categories)
+        keys = RandomElements(philox64)(state, *whole)
     else:
-        u = maximum(units(state, [*lengths, categories], "float64"), 2.0**-54)
-        order = argsort(-log1p(-u) / weights, axis=-1)
-    message = "more different categories are drawn than there are"
-    limit = Assert(message)(count, ge(categories, count), ge(count, 0))
-    return order[..., :limit]
+        waited = -_log(1.0 - units(state, whole, "float64"))
+        keys = switch(gt(weights, 0), waited / weights, np.inf)
+    return _first(keys, whole, count)
 
 
 def choice(
