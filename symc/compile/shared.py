@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..array.shared import scalar_constructor, tensor_constructor
+from ..config import config
 from ..errors import user_message
 from ..graph.node import SharedVariable, Variable
 from ..graph.special import generic
+from ..graph.trace import creation_trace
 from . import storage  # noqa: F401 - registers the storage of shared variables
 
 _CONSTRUCTORS: list[Callable[..., Any]] = []
@@ -79,6 +81,8 @@ def shared(
         except TypeError as error:
             reason = error
             continue
+        if config.traceback.limit > 0:
+            made.tag.trace = creation_trace(config.traceback.limit)
         return made
     raise TypeError(
         user_message(

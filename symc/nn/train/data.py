@@ -63,9 +63,9 @@ def minibatches(
     drop_last : bool
         Whether to leave out the last batch where it is shorter.
 
-    Yields
-    ------
-    tuple of numpy.ndarray
+    Returns
+    -------
+    iterator of tuple of numpy.ndarray
         A part of each array.
 
     Raises
@@ -81,8 +81,8 @@ def minibatches(
     whole = _as_arrays(arrays)
     plan = _Plan(batch_size, shuffle, drop_last)
     plan.check(_common_length(whole))
-    for rows in plan.batches(len(whole[0]), np.random.default_rng(rng)):
-        yield tuple(a[rows] for a in whole)
+    chosen = plan.batches(len(whole[0]), np.random.default_rng(rng))
+    return (tuple(a[rows] for a in whole) for rows in chosen)
 
 
 class _Plan:
@@ -242,8 +242,12 @@ class _Indexed(Data):
             self._rows = slice(start, stop)
 
     def _givens(self, inputs: Sequence[Any]) -> tuple[list[Any], dict[Any, Any]]:
-        parts = [v[self._rows] for v in self.variables]
-        return list(self._indices), dict(zip(inputs, parts, strict=True))
+        givens = {}
+        for variable, x in zip(self.variables, inputs, strict=True):
+            part = variable[self._rows]
+            convertible = np.can_cast(variable.dtype, x.dtype, "same_kind")
+            givens[x] = T.cast(part, x.dtype) if convertible else part
+        return list(self._indices), givens
 
     def _arguments(self, rows: Rows) -> Batch:
         if isinstance(rows, slice):

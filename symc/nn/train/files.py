@@ -114,7 +114,7 @@ def read_archive(
         If it is something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             description = json.loads(str(archive["description"][()]))
             found = description["format"]
             if found == format:
@@ -183,10 +183,8 @@ def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def set_values(
-    path: Any, variables: Sequence[Any], described: Sequence[Any], values: Sequence[np.ndarray]
-) -> None:
-    """Set variables to values from a file, or none of them where one does not fit.
+def check_variables(path: Any, variables: Sequence[Any], described: Sequence[Any]) -> None:
+    """Compare variables with those whose values are in a file.
 
     Parameters
     ----------
@@ -195,7 +193,6 @@ def set_values(
     variables : sequence of SharedVariable
     described : sequence of dict
         What `describe` said when the values were saved.
-    values : sequence of numpy.ndarray
 
     Raises
     ------
@@ -222,8 +219,6 @@ def set_values(
                     where=get_variable_trace_string(variable),
                 )
             )
-    for variable, value in zip(variables, values, strict=True):
-        variable.set_value(value)
 
 
 def _said(described: Mapping[str, Any]) -> str:
@@ -269,4 +264,6 @@ def load_values(path: str | os.PathLike[str], variables: Sequence[Any]) -> None:
         the message shows the line where the variable was made.
     """
     description, groups = read_archive(path, VALUES)
-    set_values(path, variables, description["variables"], groups["values"])
+    check_variables(path, variables, description["variables"])
+    for variable, value in zip(variables, groups["values"], strict=True):
+        variable.set_value(value)

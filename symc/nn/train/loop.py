@@ -13,10 +13,10 @@ import numpy as np
 from symc.errors import user_message
 from symc.nn.train.data import Batch, Data, as_data
 from symc.nn.train.files import (
+    check_variables,
     describe,
     read_archive,
     save_values,
-    set_values,
     value_of,
     write_archive,
 )
@@ -127,6 +127,8 @@ class Training(Iterator[dict[str, Any]]):
 
     Attributes
     ----------
+    step, evaluate, data
+        As given, or made.
     history : list of dict
         The records so far.
     epoch : int
@@ -134,6 +136,8 @@ class Training(Iterator[dict[str, Any]]):
     updates : int
         Batches so far.
     best_record : dict or None
+    variables, model : list of SharedVariable
+        What checkpoints keep, and what is kept of the best record.
     stopped : bool
         Whether `stopping` has ended it.
 
@@ -183,10 +187,10 @@ class Training(Iterator[dict[str, Any]]):
         self.stopped = False
         self.epochs, self.every = epochs, every
         self.monitor, self.maximize, self.stopping = monitor, maximize, stopping
-        self._step, self._evaluate = step, evaluate
+        self.step, self.evaluate = step, evaluate
         self._schedules = dict(schedules or {})
-        self._variables = [*variables, *(v for v in self._schedules if v not in set(variables))]
-        self._model = list(variables if model is None else model)
+        self.variables = [*variables, *(v for v in self._schedules if v not in set(variables))]
+        self.model = list(variables if model is None else model)
         self._best_values: list[np.ndarray] = []
         self._rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
         self._order = self._rng.bit_generator.state
@@ -249,7 +253,7 @@ class Training(Iterator[dict[str, Any]]):
                 self._open_epoch()
             start = time.perf_counter()
             for rows, arguments in self._batches or ():
-                self._means.add(self._step(*arguments), rows)
+                self._means.add(self.step(*arguments), rows)
                 self._position += 1
                 self.updates += 1
                 bar.advance()
@@ -266,10 +270,7 @@ class Training(Iterator[dict[str, Any]]):
         """Make the batches of the epoch that is due, without those that were trained on."""
         for variable, value in self._schedules.items():
             variable.set_value(np.asarray(value(self.epoch), variable.dtype))
-        if self._position == 0:
-            self._order = self._rng.bit_generator.state
-        else:
-            self._rng.bit_generator.state = self._order
+        self._rng.bit_generator.state = self._order
         self._batches = self.data.epoch(self._rng, self._position)
 
     def _close_epoch(self) -> None:
@@ -277,6 +278,7 @@ class Training(Iterator[dict[str, Any]]):
             raise ValueError("the data gave no batch; there is nothing to train on")
         self.epoch += 1
         self._position = 0
+        self._order = self._rng.bit_generator.state
         self._batches = None
 
     def _finish_record(self) -> dict[str, Any]:
@@ -287,8 +289,8 @@ class Training(Iterator[dict[str, Any]]):
             **self._means.take(),
         }
         self._seconds = 0.0
-        if self._evaluate is not None:
-            record.update({name: float(value) for name, value in self._evaluate().items()})
+        if self.evaluate is not None:
+            record.update({name: float(value) for name, value in self.evaluate().items()})
         if self.monitor is not None:
             self._judge(record)
         self.history.append(record)
@@ -312,9 +314,9 @@ class Training(Iterator[dict[str, Any]]):
         record["best"] = is_improvement(value, before)
         if record["best"]:
             self.best_record = record
-            self._best_values = [value_of(v) for v in self._model]
+            self._best_values = [value_of(v) for v in self.model]
             if self._best_path is not None:
-                save_values(self._best_path, self._model)
+                save_values(self._best_path, self.model)
         if self.stopping is not None:
             self.stopped = bool(self.stopping.update(value, self.updates))
 
@@ -343,7 +345,7 @@ class Training(Iterator[dict[str, Any]]):
         if self.best_record is None:
             raise ValueError("there is no best record: no measure is monitored, or it was never "
                              "a number")
-        for variable, value in zip(self._model, self._best_values, strict=True):
+        for variable, value in zip(self.model, self._best_values, strict=True):
             variable.set_value(value)
         return self.best_record
 
@@ -384,15 +386,15 @@ class Training(Iterator[dict[str, Any]]):
             "epoch": self.epoch,
             "position": self._position,
             "updates": self.updates,
-            "order": self._order if self._position else self._rng.bit_generator.state,
+            "order": self._order,
             "history": self.history,
             "best": None if last is None else self.history.index(last),
             "stopped": self.stopped,
             "stopping": None if self.stopping is None else self.stopping.state(),
-            "variables": describe(self._variables),
-            "model": describe(self._model),
+            "variables": describe(self.variables),
+            "model": describe(self.model),
         }
-        groups = {"values": [value_of(v) for v in self._variables], "best": self._best_values}
+        groups = {"values": [value_of(v) for v in self.variables], "best": self._best_values}
         write_archive(path, description, groups)
         self._saved = len(self.history)
 
@@ -413,13 +415,13 @@ class Training(Iterator[dict[str, Any]]):
         """
         found, groups = read_archive(path, CHECKPOINT)
         self._check_settings(path, found["settings"])
-        if found["model"] != describe(self._model):
-            raise ValueError(f"{os.fspath(path)} has a best model of other variables: "
-                             f"{found['model']}, and here are {describe(self._model)}")
-        set_values(path, self._variables, found["variables"], groups["values"])
+        check_variables(path, self.variables, found["variables"])
+        check_variables(path, self.model, found["model"])
+        for variable, value in zip(self.variables, groups["values"], strict=True):
+            variable.set_value(value)
         self.epoch, self._position = found["epoch"], found["position"]
         self.updates, self.stopped = found["updates"], found["stopped"]
-        self._order = self._rng.bit_generator.state = found["order"]
+        self._order = found["order"]
         self._batches, self._means, self._seconds = None, Means(), 0.0
         self.history = found["history"]
         self.best_record = None if found["best"] is None else self.history[found["best"]]

@@ -79,7 +79,7 @@ def progress_bar(
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.description}", markup=False),
     )
-    screen = console.Console(file=sys.stderr)
+    screen = console.Console(file=sys.stderr, force_terminal=True)
     bar = progress.Progress(*columns, console=screen, transient=True)
     return _Rich(bar, bar.add_task(text, total=total, completed=done))
 
