@@ -69,7 +69,7 @@ def distance(got, expected, epsilon):
     """Distance in units in the last place, 0 where both are the same or both NaN."""
     with np.errstate(all="ignore"):
         same = (got == expected) | (np.isnan(got) & np.isnan(expected))
-        size = np.abs(expected)
+        size = np.minimum(np.abs(expected), np.finfo(expected.dtype).max)
         gap = np.abs(got - expected) - epsilon * np.finfo(size.dtype).eps
         return np.where(same, 0, np.maximum(gap, 0) / np.spacing(size))
 

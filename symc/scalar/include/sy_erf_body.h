@@ -5,7 +5,7 @@
 SY_FN SY_REAL SY_NAME(erfc_large)(SY_REAL x) {
   SY_NAME(pair) square = SY_NAME(product)(x, x);
   SY_NAME(exp_argument) e = SY_NAME(exp_reduce)(-square.high, -square.low);
-  SY_REAL power = e.r + SY_LIBM(fma)(e.r * e.r, SY_NAME(exp_tail)(e.r), e.c); /* e^r - 1 */
+  SY_REAL power = e.r + SY_LIBM(fma)(e.r * e.r, SY_NAME(expm1_tail)(e.r), e.c); /* e^r - 1 */
   SY_NAME(pair) d = SY_NAME(ordered_sum)(2 * x, 1);
   SY_REAL inverse = 1 / (d.high * (x + 4)); /* one division for both quotients */
   SY_REAL tail = SY_NAME(erfcx_tail)((x - 4) * (d.high * inverse));

@@ -43,7 +43,7 @@ SY_FN SY_REAL SY_NAME(scale)(SY_REAL v, SY_REAL k) {
 
 /* e^(r + c) for a reduced argument. */
 SY_FN SY_REAL SY_NAME(exp_reduced)(SY_REAL r, SY_REAL c) {
-  return 1 + (r + SY_LIBM(fma)(r * r, SY_NAME(exp_tail)(r), c));
+  return 1 + (r + SY_LIBM(fma)(r * r, SY_NAME(expm1_tail)(r), c));
 }
 
 /* y, or the value of an exponential at an x beyond the limits, where the formulas give anything.
@@ -79,7 +79,7 @@ typedef struct {
 /* (e^x - 1) 2^-shift, with unit = 2^-shift. A shift keeps 2^(k-shift) finite where e^x is. */
 SY_FN SY_NAME(pair) SY_NAME(expm1_shifted)(SY_REAL x, int shift, SY_REAL unit) {
   SY_NAME(exp_argument) a = SY_NAME(exp_reduce)(x, 0);
-  SY_REAL tail = SY_LIBM(fma)(a.r * a.r, SY_NAME(exp_tail)(a.r), a.c);
+  SY_REAL tail = SY_LIBM(fma)(a.r * a.r, SY_NAME(expm1_tail)(a.r), a.c);
   SY_REAL e = a.r + tail; /* e^(r+c) - 1 */
   SY_REAL e_low = (a.r - e) + tail;
   SY_REAL s = SY_NAME(pow2)(a.k - shift);
@@ -114,55 +114,28 @@ SY_FN SY_REAL SY_NAME(cosh)(SY_REAL x) {
   return half + (SY_REAL)0.25 / half;
 }
 
-#if SY_DIGITS == 23
 SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
-  /* A polynomial for small |x|, else 1 - 2/(e^(2|x|) + 1), which rounds to 1 beyond the limit. */
+  /* a + a z P(z)/Q(z) for small a = |x| with z = a^2, else 1 - 2/(e^(2a) + 1): one division serves
+   * both. The larger the power is the less its error counts: ln(2) in one part is enough. */
   SY_REAL a = SY_LIBM(fabs)(x);
-  SY_REAL twice = a + a;
-  SY_REAL shifted = SY_LIBM(fma)(twice, SY_LOG2E, SY_ROUND + SY_BIAS);
+  SY_REAL limited = a > SY_TANH_MAX ? SY_TANH_MAX : a; /* tanh rounds to 1 from here on */
+  SY_REAL shifted = SY_LIBM(fma)(limited, 2 * SY_LOG2E, SY_ROUND + SY_BIAS);
   SY_REAL k = shifted - (SY_ROUND + SY_BIAS);
-  SY_REAL r = SY_LIBM(fma)(k, -SY_LN2_LOW, SY_LIBM(fma)(k, -SY_LN2, twice));
+  SY_REAL r = SY_LIBM(fma)(k, -SY_LN2, limited + limited);
   SY_REAL e = SY_LIBM(fma)(SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, (SY_REAL)1), r, (SY_REAL)1);
   SY_REAL power = SY_NAME(from_bits)(SY_NAME(bits)(shifted) << SY_DIGITS); /* 2^k */
-  SY_REAL rest = 2 / SY_LIBM(fma)(e, power, (SY_REAL)1);
-  SY_REAL large = 1 - (a > SY_TANH_MAX ? (SY_REAL)0 : rest);
   SY_REAL z = a * a;
-  SY_REAL small = SY_LIBM(fma)(a * z, SY_NAME(tanh_tail)(z), a);
-  return SY_LIBM(copysign)(a < SY_TANH_SMALL ? small : large, x);
-}
-#else
-SY_FN SY_REAL SY_NAME(tanh)(SY_REAL x) {
-  /* h/(1 + h) with h = (e^(2|x|) - 1)/2; beyond the limit the result is 1, whatever the formula
-   * gives. Recurrences wait for the result, so the longest chain of operations is kept short: the
-   * limit is off it, as are 2|x| and 1 + h, which are computed from their parts. */
-  SY_REAL a = SY_LIBM(fabs)(x);
-  const SY_REAL round = SY_ROUND + (SY_BIAS - 1);
-  SY_REAL shifted = SY_LIBM(fma)(a, 2 * SY_LOG2E, round);
-  SY_REAL k = shifted - round;
-  SY_REAL exact = SY_LIBM(fma)(k, -SY_LN2, a + a);
-  SY_REAL rest = k * -SY_LN2_LOW;
-  SY_REAL r = exact + rest;
-  SY_REAL c = (exact - r) + rest;
-  SY_REAL square = r * r;
-  SY_REAL start = SY_LIBM(fma)(square, (SY_REAL)0.5, c);
-  SY_REAL tail = SY_LIBM(fma)(square * r, SY_NAME(exp_cubic_tail)(r, square), start);
-  SY_REAL e = r + tail; /* e^(r+c) - 1 */
-  SY_REAL e_low = (r - e) + tail;
-  SY_REAL s = SY_NAME(from_bits)(SY_NAME(bits)(shifted) << SY_DIGITS); /* 2^(k - 1) */
-  SY_REAL offset = s - (SY_REAL)0.5;
-  SY_REAL h = SY_LIBM(fma)(s, e, offset);
-  SY_REAL h_low = SY_LIBM(fma)(s, e, offset - h) + s * e_low;
-  SY_REAL d = SY_LIBM(fma)(s, e, s + (SY_REAL)0.5);
-  SY_REAL h_part = d - 1;
-  SY_REAL d_low = ((h - h_part) + (1 - (d - h_part))) + h_low;
-  SY_REAL inverse = 1 / d;
-  SY_REAL q = h * inverse;
-  SY_REAL remainder = SY_LIBM(fma)(-q, d, h) + SY_LIBM(fma)(-q, d_low, h_low);
-  q = SY_LIBM(fma)(remainder, inverse, q);
-  return SY_LIBM(copysign)(a > SY_DIGITS / 2 ? (SY_REAL)1 : q, x);
+  int small = a < SY_TANH_SMALL;
+  SY_REAL top = small ? a * z * SY_NAME(tanh_top)(z) : (SY_REAL)-2;
+  SY_REAL bottom = small ? SY_NAME(tanh_bottom)(z) : SY_LIBM(fma)(e, power, (SY_REAL)1);
+  return SY_LIBM(copysign)((small ? a : (SY_REAL)1) + top / bottom, x);
 }
 
-#endif
+/* y where the condition holds, else 0. By bits: compilers make a choice between two results of
+ * the operations that follow. */
+SY_FN SY_REAL SY_NAME(where)(int condition, SY_REAL y) {
+  return SY_NAME(from_bits)(SY_NAME(bits)(y) & -(SY_UINT)condition);
+}
 
 SY_FN SY_REAL SY_NAME(sigmoid)(SY_REAL x) {
   /* With E = e^-|x|: 1/(1 + E) for x >= 0, E/(1 + E) for x < 0. The rounding of 1 + E is undone. */
@@ -174,7 +147,7 @@ SY_FN SY_REAL SY_NAME(sigmoid)(SY_REAL x) {
   SY_REAL v = SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, (SY_REAL)1);
   SY_REAL power = SY_NAME(from_bits)(SY_NAME(bits)(shifted) << SY_DIGITS); /* 2^(k + 64) */
   SY_REAL e = SY_LIBM(fma)(v, r, (SY_REAL)1) * power * (SY_REAL)0x1p-64;
-  e = a > -SY_EXP_MIN ? (SY_REAL)0 : e;
+  e = SY_NAME(where)(!(a > -SY_EXP_MIN), e);
   SY_REAL d = 1 + e;
   SY_REAL d_low = e - (d - 1);
   SY_REAL inverse = 1 / d;

@@ -8,23 +8,34 @@
 
 #include "sy_base.h"
 
-/* (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; e^r - 1 to 2^-60. */
+/* (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; e^r to 2^-57. Even and odd terms are in chains of their
+ * own: fewer operations wait for each other. */
 SY_FN double sy_exp_tail(double r) {
-  double p = 0x1.2019a2a9449abp-29;
-  p = fma(p, r, 0x1.af621667e35c9p-26);
-  p = fma(p, r, 0x1.27e4747738d43p-22);
-  p = fma(p, r, 0x1.71ddf6d981676p-19);
-  p = fma(p, r, 0x1.a01a01d2d1a2cp-16);
-  p = fma(p, r, 0x1.a01a01b04cb25p-13);
-  p = fma(p, r, 0x1.6c16c16c0ed43p-10);
-  p = fma(p, r, 0x1.111111110f619p-7);
-  p = fma(p, r, 0x1.5555555555561p-5);
-  p = fma(p, r, 0x1.5555555555559p-3);
-  return fma(p, r, 0.5);
+  double square = r * r;
+  double odd = 0x1.adab7c1639781p-26, even = 0x1.28adf5b28143cp-22;
+  odd = fma(odd, square, 0x1.71df0887be45ep-19);
+  even = fma(even, square, 0x1.a019996596d89p-16);
+  odd = fma(odd, square, 0x1.a01a0137c7c85p-13);
+  even = fma(even, square, 0x1.6c16c18475257p-10);
+  odd = fma(odd, square, 0x1.1111111125208p-7);
+  even = fma(even, square, 0x1.55555555506c1p-5);
+  odd = fma(odd, square, 0x1.5555555555505p-3);
+  even = fma(even, square, 0x1.000000000000ap-1);
+  return fma(odd, r, even);
 }
 
-/* (e^r - 1 - r - r^2/2) / r^3 by the same coefficients, in two short chains; square = r*r. */
-SY_FN double sy_exp_cubic_tail(double r, double square) {
+/* The same to 2^-28. */
+SY_FN float sy_exp_tailf(float r) {
+  float p = 0x1.6ac82p-10f;
+  p = fmaf(p, r, 0x1.123de8p-7f);
+  p = fmaf(p, r, 0x1.555858p-5f);
+  p = fmaf(p, r, 0x1.55548cp-3f);
+  return fmaf(p, r, 0x1.fffffcp-2f);
+}
+
+/* (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; e^r - 1 to 2^-60. */
+SY_FN double sy_expm1_tail(double r) {
+  double square = r * r;
   double odd = 0x1.2019a2a9449abp-29, even = 0x1.af621667e35c9p-26;
   odd = fma(odd, square, 0x1.27e4747738d43p-22);
   even = fma(even, square, 0x1.71ddf6d981676p-19);
@@ -34,11 +45,11 @@ SY_FN double sy_exp_cubic_tail(double r, double square) {
   even = fma(even, square, 0x1.111111110f619p-7);
   odd = fma(odd, square, 0x1.5555555555561p-5);
   even = fma(even, square, 0x1.5555555555559p-3);
-  return fma(odd, r, even);
+  return fma(fma(odd, r, even), r, 0.5);
 }
 
 /* The same to 2^-27. */
-SY_FN float sy_exp_tailf(float r) {
+SY_FN float sy_expm1_tailf(float r) {
   float p = 0x1.38f53ap-12f;
   p = fmaf(p, r, 0x1.6ce2fp-10f);
   p = fmaf(p, r, 0x1.107f5p-7f);
@@ -47,15 +58,23 @@ SY_FN float sy_exp_tailf(float r) {
   return fmaf(p, r, 0.5f);
 }
 
-/* (tanh(x)/x - 1)/x^2 with z = x^2, |x| <= SY_TANH_SMALL; tanh to 2^-27. */
-SY_FN float sy_tanh_tailf(float z) {
-  float p = 0x1.95c39cp-10f;
-  p = fmaf(p, z, -0x1.e15522p-8f);
-  p = fmaf(p, z, 0x1.5c55d4p-6f);
-  p = fmaf(p, z, -0x1.b90e9p-5f);
-  p = fmaf(p, z, 0x1.110a6ap-3f);
-  return fmaf(p, z, -0x1.555538p-2f);
+/* Numerator and denominator of (tanh(x)/x - 1)/x^2 with z = x^2, |x| <= SY_TANH_SMALL; tanh to
+ * 2^-57. */
+SY_FN double sy_tanh_top(double z) {
+  double p = fma(z, -0x1.a13443b6423afp-13, -0x1.4fc37e159bf91p-6);
+  return fma(p, z, -0x1.5555555555550p-2);
 }
+
+SY_FN double sy_tanh_bottom(double z) {
+  double p = fma(z, 0x1.b09833a984dedp-13, 0x1.7d7caa5df1c6ep-6);
+  p = fma(p, z, 0x1.d88e413da6ac3p-2);
+  return fma(p, z, 1.0);
+}
+
+/* The same to 2^-28. */
+SY_FN float sy_tanh_topf(float z) { return fmaf(z, -0x1.963f16p-10f, -0x1.55554cp-2f); }
+
+SY_FN float sy_tanh_bottomf(float z) { return fmaf(z, 0x1.9e5a26p-2f, 1.0f); }
 
 /* log(1 + f) - f for sqrt(1/2) <= 1 + f <= sqrt(2); log(1 + f) to 2^-59.
  * With s = f/(2 + f): log(1 + f) = 2 atanh(s) = 2s + s*R(s^2) and f - 2s = s*f. */
@@ -107,40 +126,40 @@ SY_FN float sy_atanh_tailf(float z) {
   return fmaf(p, z, 0x1.999ap-2f);
 }
 
-/* (sin(r)/r - 1)/r^2 with z = r^2, |r| <= 0.82; sin to 2^-57 with 2^-63 in the lowest terms. */
+/* (r - sin(r))/r^3 with z = r^2, |r| <= 0.79; sin to 2^-57. */
 SY_FN double sy_sin_tail(double z) {
-  double p = -0x1.a3a0c257a6c96p-41;
-  p = fma(p, z, 0x1.611065dcf30ccp-33);
-  p = fma(p, z, -0x1.ae6435726cc41p-26);
-  p = fma(p, z, 0x1.71de3a396631bp-19);
-  p = fma(p, z, -0x1.a01a01a001904p-13);
-  p = fma(p, z, 0x1.1111111111073p-7);
-  return fma(p, z, -0x1.5555555555555p-3);
+  double p = -0x1.5d783283df9f3p-33;
+  p = fma(p, z, 0x1.ae5e09b4a19fcp-26);
+  p = fma(p, z, -0x1.71de350149175p-19);
+  p = fma(p, z, 0x1.a01a019b8859bp-13);
+  p = fma(p, z, -0x1.111111110f425p-7);
+  return fma(p, z, 0x1.5555555555546p-3);
 }
 
-/* The same to 2^-32. */
+/* The same to 2^-27. */
 SY_FN float sy_sin_tailf(float z) {
-  float p = 0x1.78dd5p-19f;
-  p = fmaf(p, z, -0x1.a04e7ep-13f);
-  p = fmaf(p, z, 0x1.11116cp-7f);
-  return fmaf(p, z, -0x1.555556p-3f);
+  float p = 0x1.9922p-13f;
+  p = fmaf(p, z, -0x1.1106dp-7f);
+  return fmaf(p, z, 0x1.555544p-3f);
 }
 
-/* (cos(r) - 1 + z/2)/z^2 with z = r^2, |r| <= 0.82; cos to 2^-63. */
+/* (1 - cos(r))/r^2 with z = r^2, |r| <= 0.79; cos to 2^-63. */
 SY_FN double sy_cos_tail(double z) {
-  double p = -0x1.8f53e0de46ee6p-37;
-  p = fma(p, z, 0x1.1ee93b14f4128p-29);
-  p = fma(p, z, -0x1.27e4f704245ffp-22);
-  p = fma(p, z, 0x1.a01a019b464f1p-16);
-  p = fma(p, z, -0x1.6c16c16c142f9p-10);
-  return fma(p, z, 0x1.5555555555545p-5);
+  double p = 0x1.8f8bbe79af76bp-37;
+  p = fma(p, z, -0x1.1ee9a828d42c3p-29);
+  p = fma(p, z, 0x1.27e4f7a58d92fp-22);
+  p = fma(p, z, -0x1.a01a019c25978p-16);
+  p = fma(p, z, 0x1.6c16c16c14bd3p-10);
+  p = fma(p, z, -0x1.5555555555549p-5);
+  return fma(p, z, 0.5);
 }
 
 /* The same to 2^-32. */
 SY_FN float sy_cos_tailf(float z) {
-  float p = 0x1.998202p-16f;
-  p = fmaf(p, z, -0x1.6c0ad4p-10f);
-  return fmaf(p, z, 0x1.555548p-5f);
+  float p = -0x1.99e42cp-16f;
+  p = fmaf(p, z, 0x1.6c0c2p-10f);
+  p = fmaf(p, z, -0x1.55554ap-5f);
+  return fmaf(p, z, 0.5f);
 }
 
 /* erf(x)/x - 1 with z = x^2, |x| <= 1; erf to 2^-56. */

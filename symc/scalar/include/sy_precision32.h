@@ -8,8 +8,8 @@
 #define SY_SIGN 0x80000000u
 #define SY_ROUND 0x1.8p23f
 #define SY_TINY 0x1p-25f
-#define SY_TANH_SMALL 0.8125f /* sy_tanh_tailf is for smaller arguments */
-#define SY_TANH_MAX 9.1f /* tanh rounds to 1 from here on */
+#define SY_TANH_SMALL 0.5625f
+#define SY_TANH_MAX 9.1f
 #define SY_MIN_NORMAL 0x1p-126f
 #define SY_EXP_MAX 89.0f
 #define SY_EXP_MIN -104.0f

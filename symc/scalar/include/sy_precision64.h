@@ -8,6 +8,8 @@
 #define SY_SIGN 0x8000000000000000ull
 #define SY_ROUND 0x1.8p52          /* adding it rounds to an integer kept in the low bits */
 #define SY_TINY 0x1p-54            /* below it x and x + x*x/2 agree */
+#define SY_TANH_SMALL 0.6875 /* sy_tanh_top and sy_tanh_bottom are for smaller arguments */
+#define SY_TANH_MAX 19.1
 #define SY_MIN_NORMAL 0x1p-1022
 #define SY_EXP_MAX 710.0           /* exp is infinite from here on, */
 #define SY_EXP_MIN -746.0          /* and 0 from here down */
