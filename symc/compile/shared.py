@@ -79,7 +79,7 @@ def shared(
                 value, name=name, strict=strict, allow_downcast=allow_downcast, **kwargs
             )
         except TypeError as error:
-            reason = error
+            reason = str(error)  # the error itself would keep the frames of all callers alive
             continue
         if config.traceback.limit > 0:
             made.tag.trace = creation_trace(config.traceback.limit)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import sys
+import weakref
 from typing import Any
 
 import numpy as np
@@ -187,6 +189,22 @@ def test_own_constructors_come_first() -> None:
     finally:
         sys.modules["symc.compile.shared"]._CONSTRUCTORS.remove(of_special)
     assert generic_constructor(3).type == symc.generic
+
+
+def test_frames_of_callers_are_let_go() -> None:
+    class Big:
+        pass
+
+    def caller() -> weakref.ref[Big]:
+        big = Big()
+        shared(np.zeros(3))  # a constructor that refuses arrays is tried before
+        return weakref.ref(big)
+
+    gc.disable()
+    try:
+        assert caller()() is None
+    finally:
+        gc.enable()
 
 
 def test_copies_and_pickles() -> None:
