@@ -96,7 +96,8 @@ def test_states(kind, options):
     slopes = symc.grad(output.sum(), params)
     values = rng.standard_normal((BATCH, STEPS, FEATURES))
     mask = (rng.random((BATCH, STEPS)) > 0.3).astype(symc.config.floatX)
-    mode = "NUMPY" if kind is layers.GRULayer and "backwards" in options else None
+    kinds = list(STEPS_OF)  # each option is compiled with one of them
+    mode = None if kind is kinds[OPTIONS.index(options) % len(kinds)] else "NUMPY"
     run = symc.function([x, m], [output, *slopes], on_unused_input="ignore", mode=mode)
     got, *slopes = run(values, mask)
     assert got.shape == tuple(BATCH if n is None else n for n in layer.output_shape)
@@ -175,3 +176,24 @@ def test_wrong_use():
     between = layers.DenseLayer(layers.InputLayer((None, 3)), 3)
     with pytest.raises(ValueError, match=r"\(4,\) and \(7,\)"):
         layers.CustomRecurrentLayer((None, 5, 4), into, between)
+
+
+def test_parameters_come_in_the_order_in_which_values_are_saved():
+    """Gates, peepholes, first states; the network of the input before that of the states."""
+    def names(kind, **options):
+        layer = kind((None, STEPS, FEATURES), UNITS, **options)
+        return [p.name for p in layers.get_all_params(layer)]
+
+    def gate(name):
+        return [f"W_in_to_{name}", f"W_hid_to_{name}", f"b_{name}"]
+
+    lstm = [n for name in ("ingate", "forgetgate", "cell", "outgate") for n in gate(name)]
+    peepholes = [f"W_cell_to_{name}" for name in ("ingate", "forgetgate", "outgate")]
+    firsts = ["cell_init", "hid_init"]
+    assert names(layers.LSTMLayer) == [*lstm, *peepholes, *firsts]
+    assert names(layers.LSTMLayer, peepholes=False) == [*lstm, *firsts]
+    gru = [n for name in ("updategate", "resetgate", "hidden_update") for n in gate(name)]
+    assert names(layers.GRULayer) == [*gru, "hid_init"]
+    assert names(layers.RecurrentLayer) == [
+        "hid_init", "input_to_hidden.W", "input_to_hidden.b", "hidden_to_hidden.W",
+    ]

@@ -94,15 +94,18 @@ class _Recurrent(MergeLayer):
                 f"shape {shape}"
             )
         self._places = places
+        self._states = [name for name, _, _ in states]
         self._lengths = [lengths for _, _, lengths in states]
-        self._firsts: list[Any] = [
-            first
-            if isinstance(first, Layer)
-            else self.add_param(
-                first, (1, *lengths), name=name, trainable=learn_init, regularizable=False
+
+    def _add_firsts(self, *firsts: Any) -> None:
+        """Set the first state of each, a layer or a parameter: `hid_init`, say."""
+        for name, first, lengths in zip(self._states, firsts, self._lengths, strict=True):
+            tags = {"trainable": self.learn_init, "regularizable": False}
+            made = isinstance(first, Layer)
+            setattr(
+                self, name,
+                first if made else self.add_param(first, (1, *lengths), name=name, **tags),
             )
-            for name, first, lengths in states
-        ]
 
     @staticmethod
     def _place_of(layer: Any, incomings: list[Any]) -> int:
@@ -122,7 +125,7 @@ class _Recurrent(MergeLayer):
         """The state before the first step, for the whole batch."""
         if self._places[k] >= 0:
             return inputs[self._places[k]]
-        first = self._firsts[k]
+        first = getattr(self, self._states[k])
         return T.alloc(first.reshape(self._lengths[k], ndim=len(self._lengths[k])), batch,
                        *self._lengths[k])
 
@@ -138,7 +141,7 @@ class _Recurrent(MergeLayer):
         `rows` is the input with time first.
         """
         batch = rows.shape[1]
-        firsts = [self._input_first_state(k, inputs, batch) for k in range(len(self._firsts))]
+        firsts = [self._input_first_state(k, inputs, batch) for k in range(len(self._states))]
         sequences = [rows]
         function: Callable[..., Any] = step
         if self.mask_incoming_index >= 0:
@@ -245,7 +248,7 @@ mask_input, only_return_final
             incoming, [("hid_init", hid_init, lengths)], backwards, learn_init, gradient_steps,
             grad_clipping, unroll_scan, precompute_input, mask_input, only_return_final, **kwargs,
         )
-        self.hid_init = self._firsts[0]
+        self._add_firsts(hid_init)
         self._check_networks()
 
     def _check_networks(self) -> None:
@@ -508,7 +511,6 @@ mask_input, only_return_final, name
             learn_init, gradient_steps, grad_clipping, unroll_scan, precompute_input, mask_input,
             only_return_final, **kwargs,
         )
-        self.cell_init, self.hid_init = self._firsts
         self._add_gates(
             [("ingate", ingate), ("forgetgate", forgetgate), ("cell", cell), ("outgate", outgate)]
         )
@@ -517,6 +519,7 @@ mask_input, only_return_final, name
             for name, gate in seeing:
                 attribute = f"W_cell_to_{name}"
                 setattr(self, attribute, self.add_param(gate.W_cell, units, name=attribute))
+        self._add_firsts(cell_init, hid_init)
 
     def get_output_for(self, inputs: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """The outputs ``h`` of all steps, or of the last."""
@@ -584,11 +587,11 @@ mask_input, only_return_final, name
             gradient_steps, grad_clipping, unroll_scan, precompute_input, mask_input,
             only_return_final, **kwargs,
         )
-        (self.hid_init,) = self._firsts
         self._add_gates(
-            [("resetgate", resetgate), ("updategate", updategate),
+            [("updategate", updategate), ("resetgate", resetgate),
              ("hidden_update", hidden_update)]
         )
+        self._add_firsts(hid_init)
 
     def get_output_for(self, inputs: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """The states of all steps, or of the last."""
@@ -596,7 +599,7 @@ mask_input, only_return_final, name
         def step(row: Any, hidden: Any, W_hid: Any) -> list[Any]:
             from_hidden = T.dot(hidden, W_hid)
             row, from_hidden = self._clipped(row), self._clipped(from_hidden)
-            reset, update = (self._part(row + from_hidden, k) for k in range(2))
+            update, reset = (self._part(row + from_hidden, k) for k in range(2))
             reset = self.nonlinearity_resetgate(reset)  # type: ignore[attr-defined]
             update = self.nonlinearity_updategate(update)  # type: ignore[attr-defined]
             new = self._clipped(self._part(row, 2) + reset * self._part(from_hidden, 2))
