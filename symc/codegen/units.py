@@ -32,7 +32,7 @@ class SourceUnit:
     name : str
     text : str
     level : str
-        Optimisation option for the compiler.
+        Optimisation options for the compiler.
     """
 
     name: str

@@ -55,7 +55,7 @@ def compile_library(
     flags : sequence of str, optional
         Further compiler options for all units.
     levels : mapping of str to str, optional
-        Optimisation option by unit name; ``"-O3"`` where a unit is not named.
+        Optimisation options by unit name, in one string; ``"-O3"`` where a unit is not named.
     libraries : sequence of str, optional
         Options for the linker.
 
@@ -105,15 +105,13 @@ def _compile(
     with store.workspace() as directory:
         _write_texts(directory, {**{f"{n}.c": t for n, t in sources.items()}, **headers})
         base = [found.path, *options, *quiet, "-I."]
+        units = [[*base, *levels[name].split(), f"{name}.c"] for name in sources]
         link = ["-shared", "-o", f"library{_LIBRARY}"]
         try:
             if len(sources) == 1:
-                (name,) = sources
-                run_compilers([[*base, levels[name], f"{name}.c", *link, *libraries]], directory)
+                run_compilers([[*units[0], *link, *libraries]], directory)
             else:
-                run_compilers(
-                    [[*base, levels[name], "-c", f"{name}.c"] for name in sources], directory
-                )
+                run_compilers([[*unit, "-c"] for unit in units], directory)
                 objects = [f"{name}.o" for name in sources]
                 run_compilers([[found.path, *options, *objects, *link, *libraries]], directory)
             return Path(directory, f"library{_LIBRARY}").read_bytes()
