@@ -141,6 +141,9 @@ class NativeVariant:
         if code == _INDEX:
             if isinstance(step, KernelStep) and values[2] < len(step.origin):
                 node = step.origin[values[2]]
+            refusal = getattr(getattr(node, "op", None), "refusal", None)
+            if refusal is not None:
+                return check_error("value", refusal, (), node)
             return index_error(values[0], values[1], node)
         if code == _PYTHON:
             return cause if node is None else node_error(cause, node, None)

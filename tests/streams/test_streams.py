@@ -433,22 +433,66 @@ def test_wrong_seeds_and_states():
         raw_random.uniform(3, (2,))
 
 
+AT_RUN_TIME = {
+    "lam": lambda s, x: s.poisson((2,), x),
+    "lam of a vector": lambda s, x: s.poisson(None, T.stack([1.0, x])),
+    "n": lambda s, x: s.binomial((2,), n=T.cast(x, "int64"), p=0.5),
+    "p": lambda s, x: s.binomial((2,), n=3, p=x),
+    "p of single trials": lambda s, x: s.binomial((2,), p=x),
+    "p of failures": lambda s, x: s.negative_binomial((2,), 2.0, x),
+    "p of attempts": lambda s, x: s.geometric((2,), x),
+    "shape": lambda s, x: s.gamma((2,), x),
+    "scale": lambda s, x: s.gamma((2,), 1.0, x),
+    "a": lambda s, x: s.beta((2,), x, 1.0),
+    "b": lambda s, x: s.beta((2,), 1.0, x),
+    "alpha": lambda s, x: s.dirichlet(None, T.stack([1.0, x])),
+    "df": lambda s, x: s.standard_t((2,), x),
+    "std": lambda s, x: s.normal((2,), 0.0, x),
+    "std of a vector": lambda s, x: s.normal(None, 0.0, T.stack([1.0, x])),
+    "std of few": lambda s, x: s.truncated_normal((2,), 0.0, x, dtype="float32"),
+    "high": lambda s, x: s.random_integers((2,), 0, T.cast(x, "int64")),
+    "scale of waiting": lambda s, x: s.exponential((2,), x),
+}
+
+
 @pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
-def test_wrong_parameters_at_run_time_are_marked(mode):
-    """Whole numbers are -1, others NaN; single trials clip the probability."""
-    x = T.dscalar()
-    streams = RandomStreams(1)
-    f = symc.function([x], [
-        streams.poisson((2,), x), streams.binomial((2,), n=3, p=x),
-        streams.negative_binomial((2,), 2.0, x), streams.geometric((2,), x),
-        streams.gamma((2,), x), streams.beta((2,), x, x), streams.binomial((2,), p=x),
-    ], mode=mode)  # fmt: skip
-    for wrong in (-1.0, np.nan):
-        *whole, gamma, beta, single = f(wrong)
-        for values in whole:
-            np.testing.assert_array_equal(values, [-1, -1])
-        assert np.isnan([gamma, beta]).all()
-        np.testing.assert_array_equal(single, [0, 0])
+@pytest.mark.parametrize("name", AT_RUN_TIME)
+def test_wrong_parameters_at_run_time_are_refused(name, mode):
+    x = T.dscalar("x")
+    f = symc.function([x], AT_RUN_TIME[name](RandomStreams(1), x), mode=mode)
+    assert np.all(np.isfinite(f(1.0)))
+    whole_numbers = name in ("n", "high")
+    for wrong in (-1.0, -7.5) if whole_numbers else (-1.0, np.nan):
+        with pytest.raises(ValueError, match=f"parameter {name.split()[0]} .* out of range") as got:
+            f(wrong)
+        assert "test_streams.py" in str(got.value)
+
+
+@pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
+def test_probabilities_of_single_trials_in_tensors_are_clipped(mode):
+    x = T.dvector("x")
+    f = symc.function([x], RandomStreams(1).binomial(p=x), mode=mode)
+    np.testing.assert_array_equal(f([-1.0, 0.0, 1.0, 2.0, np.nan]), [0, 0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])
+def test_a_refused_parameter_changes_no_state(mode):
+    x, total = T.dscalar("x"), symc.shared(np.zeros(3), "total")
+    drawn = RandomStreams(1).normal((3,), 0.0, x)
+    f = symc.function([x], drawn, updates=[(total, total + drawn)], mode=mode)
+    before = drawn.rng.get_value()
+    with pytest.raises(ValueError, match="std"):
+        f(-1.0)
+    np.testing.assert_array_equal(total.get_value(), 0)
+    np.testing.assert_array_equal(drawn.rng.get_value(), before)
+
+
+def test_gradients_pass_through_checked_parameters():
+    x = T.dscalar("x")
+    drawn = RandomStreams(1).normal((3,), 0.0, x)
+    f = symc.function([x], [drawn, T.grad(drawn.sum(), x)])
+    values, slope = f(2.0)
+    np.testing.assert_allclose(slope, values.sum() / 2.0)
 
 
 @pytest.mark.parametrize("mode", [None, "FAST_COMPILE"])

@@ -14,7 +14,8 @@ from ...array.convert import as_tensor_variable
 from ...scalar.random import below64, normal32, normal64, philox32, philox64, unit16, unit32, unit64
 from ...scalar.sampling import binomial_draw, poisson_draw, within_two
 from ..elemwise import Elemwise, cast
-from ..math import eq, lt, maximum, minimum, switch
+from ..math import eq, ge, lt, maximum, minimum, switch
+from .allowed import Allowed
 from .parameters import (
     discrete_dtype,
     fitted,
@@ -143,9 +144,10 @@ def truncated_normal(
     return cast(drawn, dtype) * scale + mean
 
 
-def probability(p: Any, dtype: str = "float64") -> Any:
-    """Return the parameter `p` of a draw."""
-    return parameter("p", p, dtype, lambda x: (x >= 0) & (x <= 1), "a probability, 0 <= p <= 1")
+def probability(p: Any, dtype: str = "float64", *more: Any) -> Any:
+    """Return the parameter `p` of a draw; `more` as for `parameter`."""
+    inside = "a probability, 0 <= p <= 1"
+    return parameter("p", p, dtype, lambda x: (x >= 0) & (x <= 1), inside, *more)
 
 
 def binomial(
@@ -159,8 +161,13 @@ def binomial(
 ) -> Any:
     """Draw numbers of successes in `n` trials of probability `p` (Theano's old name: `prob`).
 
-    A single trial compares a uniform number with `p`, so that probabilities beyond 0 and 1 that
-    turn up at run time count as these. For other `n` they give -1, as negative `n` do.
+    A single trial compares a uniform number with `p`, so that probabilities beyond 0 and 1 in a
+    tensor that is not known when the graph is built count as these.
+
+    Raises
+    ------
+    ValueError
+        If a known parameter is out of range; when run, for other `n` or a single `p`, if one is.
     """
     p, dtype = p if prob is None else prob, discrete_dtype(dtype)
     if known_number(n) == 1:
@@ -180,7 +187,7 @@ def _flips(state: Any, size: Any, p: Any, ndim: int | None) -> Any:
     else:
         short = known in (0, 1) or LEAST_SHORT <= known <= 1 - LEAST_SHORT
     dtype = "float32" if short else "float64"
-    chance = probability(p, dtype)
+    chance = probability(p, dtype, lambda x: not x.type.ndim)
     lengths = result_size(size, ndim, chance)
     (chance,) = fitted(size, lengths, chance)
     return lt(units(state, lengths, dtype), chance)
@@ -193,7 +200,7 @@ def poisson(
     ndim: int | None = None,
     dtype: str | None = None,
 ) -> Any:
-    """Draw Poisson numbers of mean `lam`; -1 where a mean is negative or NaN at run time."""
+    """Draw Poisson numbers of mean `lam`, which must not be negative or NaN."""
     mean = parameter("lam", lam, "float64", _not_negative, "a mean is not negative")
     lengths = result_size(size, ndim, mean)
     (mean,) = fitted(size, lengths, mean)
@@ -216,12 +223,11 @@ def random_integers(
     """Draw integers from `low` to `high`, both included.
 
     The upper half of a 64-bit word times their number: probabilities differ by less than 2**-64.
-    Where `low` is greater at run time, the draw is `low`.
 
     Raises
     ------
     ValueError
-        If `low` is known to be greater than `high`.
+        If `low` is greater than `high`, now or when run.
     """
     a, b = parameter("low", low, "int64"), parameter("high", high, "int64")
     first, last = known_number(low), known_number(high)
@@ -236,7 +242,7 @@ def random_integers(
         count = np.uint64((last - first + 1) % 2**64)
         rest = _below(words, count) if count else words
     else:
-        number = switch(lt(b, a), 1, b - a + 1)
+        number = Allowed("high", "not less than low")(b - a + 1, ge(b, a))
         whole = eq(number, 0)  # all int64
         rest = switch(whole, words, _below(words, cast(number, "uint64")))
     return cast(cast(rest, "int64") + a, discrete_dtype(dtype))

@@ -52,7 +52,7 @@ def gamma(
 ) -> Any:
     """Draw gamma numbers of density ``x**(shape - 1) exp(-x / scale)``, up to a factor.
 
-    They are differentiable in `scale`. NaN where `shape` is negative at run time.
+    They are differentiable in `scale`. Both parameters are positive (`scale` may be 0).
     """
     dtype = float_dtype(dtype)
     k, factor = _positive("shape", shape), _scale("scale", scale, dtype)
@@ -76,7 +76,7 @@ def beta(
     ndim: int | None = None,
     dtype: str | None = None,
 ) -> Any:
-    """Draw beta numbers; NaN where `a` or `b` is not positive at run time."""
+    """Draw beta numbers of the positive parameters `a` and `b`."""
     dtype = float_dtype(dtype)
     x, y = _positive("a", a), _positive("b", b)
     lengths = result_size(size, ndim, x, y)
@@ -133,7 +133,7 @@ def negative_binomial(
 def geometric(
     state: Any, size: Any = None, p: Any = 0.5, ndim: int | None = None, dtype: str | None = None
 ) -> Any:
-    """Draw numbers of trials up to the first success: 1, 2, ...; -1 without a probability."""
+    """Draw numbers of trials up to the first success: 1, 2, ..."""
     chance = parameter("p", p, "float64", lambda x: (x > 0) & (x <= 1), "0 < p <= 1")
     lengths = result_size(size, ndim, chance)
     (chance,) = fitted(size, lengths, chance)

@@ -17,12 +17,14 @@ from ..alloc import _size_entries, broadcast_to
 from ..elemwise import cast
 from ..shape import shape as shape_of
 from ..vector import as_size_vector
+from .allowed import Allowed
 
 __all__ = [
     "discrete_dtype",
     "fitted",
     "float_dtype",
     "known_number",
+    "length_parameter",
     "parameter",
     "refusal",
     "result_size",
@@ -76,6 +78,7 @@ def parameter(
     dtype: str,
     allowed: Callable[[Any], Any] | None = None,
     expected: str = "",
+    run_time: Callable[[Any], bool] = lambda tensor: True,
 ) -> Any:
     """Return a parameter as a tensor of `dtype`.
 
@@ -86,9 +89,11 @@ def parameter(
     value : tensor_like
     dtype : str
     allowed : callable, optional
-        Tells for an array which elements may be; asked where the value is known now.
+        Tells for an array which elements may be.
     expected : str
         What is allowed, in words.
+    run_time : callable, optional
+        Tells of a tensor that is not known now whether it is checked when it is used.
 
     Raises
     ------
@@ -115,7 +120,16 @@ def parameter(
                 expected=expected,
             )
         )
+    if allowed is not None and not isinstance(tensor, Constant) and run_time(tensor):
+        tensor = Allowed(name, expected)(tensor, allowed(tensor))
     return cast(tensor, dtype)
+
+
+def length_parameter(name: str, value: Any) -> Any:
+    """Return a parameter that is a length: what makes a tensor of it checks it when it runs."""
+    return parameter(
+        name, value, "int64", lambda x: x >= 0, "a length that is not negative", lambda x: False
+    )
 
 
 def result_size(size: Any, ndim: int | None, *parameters: Any) -> list[Any]:

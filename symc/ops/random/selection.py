@@ -27,7 +27,15 @@ from ..shape import reshape
 from ..sort import positions_along
 from .draws import random_integers, units
 from .order import SmallestFirst
-from .parameters import discrete_dtype, fitted, known_number, parameter, refusal, result_size
+from .parameters import (
+    discrete_dtype,
+    fitted,
+    known_number,
+    length_parameter,
+    parameter,
+    refusal,
+    result_size,
+)
 from .state import as_state
 from .words import RandomElements
 
@@ -154,7 +162,9 @@ def _weights(name: str, p: Any) -> Any:
 
     Known ones must be probabilities with sum 1; others are weights, negative ones count as 0.
     """
-    weights = parameter(name, p, "float64", lambda x: x >= 0, "numbers that are not negative")
+    weights = parameter(
+        name, p, "float64", lambda x: x >= 0, "numbers that are not negative", lambda x: False
+    )
     if not weights.type.ndim:
         raise ValueError(refusal(f"{name} has one probability per category", got=str(weights.type)))
     known = as_tensor_variable(p)
@@ -198,7 +208,7 @@ def permutation(
     state: Any, size: Any = None, n: Any = 1, ndim: int | None = None, dtype: str | None = None
 ) -> Any:
     """Draw permutations of 0 ... n - 1 along a new last axis: the order of 64-bit words."""
-    count = parameter("n", n, "int64", lambda x: x >= 0, "a length that is not negative")
+    count = length_parameter("n", n)
     lengths = [*result_size(size, ndim), count]
     words = RandomElements(philox64)(state, *lengths)
     return cast(_first(words, lengths, count), discrete_dtype(dtype))
@@ -306,7 +316,7 @@ def _different(state: Any, lengths: list[Any], n: Any, categories: Any, weights:
 
     Numbers without weight come last.
     """
-    count = parameter("n", n, "int64", lambda x: x >= 0, "a number that is not negative")
+    count = length_parameter("n", n)
     known = [known_number(v) for v in (n, categories if weights is None else _width(weights))]
     if None not in known and known[0] > known[1]:
         raise ValueError(
