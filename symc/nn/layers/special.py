@@ -199,21 +199,17 @@ class ExpressionLayer(Layer):
             return self._output_shape(input_shape)
         pattern = tuple(n == 1 for n in input_shape)
         x = T.TensorType(symc.config.floatX, pattern)()
-        y = self.function(T.specify_shape(x, input_shape) if None not in input_shape else x)
-        lengths = [_known_length(y, k, x, input_shape) for k in range(y.ndim)]
-        return tuple(lengths)
+        lengths = symc.function([x], self.function(x).shape, mode="FAST_COMPILE")
+        # lengths that stay the same, whatever those are that are not known
+        one, other = (
+            lengths(np.zeros([n if m is None else m for m in input_shape], dtype=x.dtype))
+            for n in (2, 3)
+        )
+        return tuple(int(m) if m == n else None for m, n in zip(one, other, strict=True))
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """``function(x)``."""
         return self.function(input)
-
-
-def _known_length(y: Any, axis: int, x: Any, input_shape: Any) -> int | None:
-    """The length of an axis of `y`, computed from what is known of the shape of `x`."""
-    stand_in = np.zeros([2 if n is None else n for n in input_shape], dtype=x.dtype)
-    other = np.zeros([3 if n is None else n for n in input_shape], dtype=x.dtype)
-    lengths = {int(y.shape[axis].eval({x: value})) for value in (stand_in, other)}
-    return lengths.pop() if len(lengths) == 1 else None
 
 
 class InverseLayer(MergeLayer):
