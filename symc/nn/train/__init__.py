@@ -10,7 +10,7 @@ from .data import Arrays, Chunks, Data, InShared, Stream, as_data, minibatches
 from .files import load_values, save_values
 from .history import format_history, load_history, plot_history, save_history
 from .loop import Means, Training
-from .stopping import NoImprovement, Patience, is_improvement
+from .stopping import NoImprovement, Patience, Stopping, is_improvement
 
 __all__ = [
     "Arrays",
@@ -20,6 +20,7 @@ __all__ = [
     "Means",
     "NoImprovement",
     "Patience",
+    "Stopping",
     "Stream",
     "Training",
     "as_data",

@@ -185,7 +185,22 @@ class Data(ABC):
         return {"data": type(self).__name__}
 
 
-class Arrays(Data):
+class _Whole(Data):
+    """Rows that are all known from the start."""
+
+    def __init__(self, length: int, plan: _Plan) -> None:
+        plan.check(length)
+        self.length = length
+        self._plan = plan
+
+    def batches(self) -> int | None:
+        return self._plan.count(self.length)
+
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings(), "rows": self.length, **self._plan.settings()}
+
+
+class Arrays(_Whole):
     """Arrays in memory; a batch is given to the function as arguments.
 
     Parameters
@@ -205,9 +220,7 @@ class Arrays(Data):
         self, arrays: Any, batch_size: int, shuffle: bool | str = True, drop_last: bool = False
     ) -> None:
         self.arrays = _as_arrays(arrays)
-        self.length = _common_length(self.arrays)
-        self._plan = _Plan(batch_size, shuffle, drop_last)
-        self._plan.check(self.length)
+        super().__init__(_common_length(self.arrays), _Plan(batch_size, shuffle, drop_last))
 
     def bind(self, inputs: Sequence[Any]) -> tuple[list[Any], dict[Any, Any]]:
         _check_count(self.arrays, inputs)
@@ -219,19 +232,11 @@ class Arrays(Data):
             parts = tuple(a[rows] for a in self.arrays)
             yield len(parts[0]), parts
 
-    def batches(self) -> int | None:
-        return self._plan.count(self.length)
 
-    def settings(self) -> dict[str, Any]:
-        return {**super().settings(), "rows": self.length, **self._plan.settings()}
+class _Rows:
+    """What stands in a function for the rows of a batch: indices, or the ends of a range."""
 
-
-class _Indexed(Data):
-    """Rows that lie in shared variables; the function is given which of them to take."""
-
-    def __init__(self, batch_size: int, shuffle: bool | str, drop_last: bool) -> None:
-        self._plan = _Plan(batch_size, shuffle, drop_last)
-        self.variables: list[Any] = []
+    def __init__(self, shuffle: bool | str) -> None:
         if shuffle is True:
             rows = T.lvector("rows")
             self._indices: list[Any] = [rows]
@@ -241,21 +246,26 @@ class _Indexed(Data):
             self._indices = [start, stop]
             self._rows = slice(start, stop)
 
-    def _givens(self, inputs: Sequence[Any]) -> tuple[list[Any], dict[Any, Any]]:
+    def of(
+        self, variables: Sequence[Any], inputs: Sequence[Any]
+    ) -> tuple[list[Any], dict[Any, Any]]:
+        """What `Data.bind` returns for shared variables of all rows."""
         givens = {}
-        for variable, x in zip(self.variables, inputs, strict=True):
+        for variable, x in zip(variables, inputs, strict=True):
             part = variable[self._rows]
             convertible = np.can_cast(variable.dtype, x.dtype, "same_kind")
             givens[x] = T.cast(part, x.dtype) if convertible else part
         return list(self._indices), givens
 
-    def _arguments(self, rows: Rows) -> Batch:
+    @staticmethod
+    def arguments(rows: Rows) -> Batch:
+        """What `Data.epoch` yields for a batch."""
         if isinstance(rows, slice):
             return rows.stop - rows.start, (rows.start, rows.stop)
         return len(rows), (rows,)
 
 
-class InShared(_Indexed):
+class InShared(_Whole):
     """Shared variables that hold all rows; the function is given which of them to take.
 
     The function is compiled once. Rows in random order are gathered by an index array; rows in
@@ -283,13 +293,12 @@ class InShared(_Indexed):
     def __init__(
         self, arrays: Any, batch_size: int, shuffle: bool | str = True, drop_last: bool = False
     ) -> None:
-        super().__init__(batch_size, shuffle, drop_last)
         several = isinstance(arrays, (list, tuple))
         self._given = list(arrays) if several else [arrays]
-        self.length = _common_length(
-            [a.get_value(borrow=True) if _is_shared(a) else np.asarray(a) for a in self._given]
-        )
-        self._plan.check(self.length)
+        held = [a.get_value(borrow=True) if _is_shared(a) else np.asarray(a) for a in self._given]
+        super().__init__(_common_length(held), _Plan(batch_size, shuffle, drop_last))
+        self._rows = _Rows(shuffle)
+        self.variables: list[Any] = []
 
     def bind(self, inputs: Sequence[Any]) -> tuple[list[Any], dict[Any, Any]]:
         _check_count(self._given, inputs)
@@ -299,20 +308,14 @@ class InShared(_Indexed):
                     _fitting(np.asarray(a), x), name=x.name, broadcastable=_free_rows(x)
                 )
         self.variables = list(self._given)
-        return self._givens(inputs)
+        return self._rows.of(self.variables, inputs)
 
     def epoch(self, rng: np.random.Generator, skip: int = 0) -> Iterator[Batch]:
         for rows in self._plan.batches(self.length, rng, skip):
-            yield self._arguments(rows)
-
-    def batches(self) -> int | None:
-        return self._plan.count(self.length)
-
-    def settings(self) -> dict[str, Any]:
-        return {**super().settings(), "rows": self.length, **self._plan.settings()}
+            yield self._rows.arguments(rows)
 
 
-class Chunks(_Indexed):
+class Chunks(Data):
     """Shared variables that hold one chunk of the rows at a time: for data larger than memory.
 
     Parameters
@@ -337,7 +340,9 @@ class Chunks(_Indexed):
         shuffle: bool | str = True,
         drop_last: bool = False,
     ) -> None:
-        super().__init__(batch_size, shuffle, drop_last)
+        self._plan = _Plan(batch_size, shuffle, drop_last)
+        self._rows = _Rows(shuffle)
+        self.variables: list[Any] = []
         self.source = source
         self._inputs: list[Any] = []
 
@@ -351,7 +356,7 @@ class Chunks(_Indexed):
             )
             for x in inputs
         ]
-        return self._givens(inputs)
+        return self._rows.of(self.variables, inputs)
 
     def epoch(self, rng: np.random.Generator, skip: int = 0) -> Iterator[Batch]:
         if not self._inputs:
@@ -368,7 +373,7 @@ class Chunks(_Indexed):
             for variable, array, x in zip(self.variables, arrays, self._inputs, strict=True):
                 variable.set_value(_fitting(array, x))
             for chosen in rows:
-                yield self._arguments(chosen)
+                yield self._rows.arguments(chosen)
 
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), **self._plan.settings()}

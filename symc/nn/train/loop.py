@@ -22,7 +22,7 @@ from symc.nn.train.files import (
 )
 from symc.nn.train.history import plot_history
 from symc.nn.train.progress import ProgressBar, progress_bar
-from symc.nn.train.stopping import is_improvement
+from symc.nn.train.stopping import Stopping, is_improvement
 
 __all__ = ["Means", "Training"]
 
@@ -107,8 +107,8 @@ class Training(Iterator[dict[str, Any]]):
         The measure that says which record is best.
     maximize : bool
         Whether the greatest is best, and not the least.
-    stopping : NoImprovement or Patience, optional
-        When to stop early, by `monitor`; or anything with their methods.
+    stopping : Stopping, optional
+        When to stop early, by `monitor`: `NoImprovement`, `Patience`, or a rule of one's own.
     schedules : dict of SharedVariable to callable, optional
         ``callable(epoch)`` is the value during an epoch, from 0 on; it is set when that begins.
     seed : int or sequence of int
@@ -162,7 +162,7 @@ class Training(Iterator[dict[str, Any]]):
         evaluate: Callable[[], Mapping[str, float]] | None = None,
         monitor: str | None = None,
         maximize: bool = False,
-        stopping: Any = None,
+        stopping: Stopping | None = None,
         schedules: Mapping[Any, Callable[[int], Any]] | None = None,
         seed: Any = 0,
         best: str | os.PathLike[str] | None = None,

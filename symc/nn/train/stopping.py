@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
-__all__ = ["NoImprovement", "Patience", "is_improvement"]
+__all__ = ["NoImprovement", "Patience", "Stopping", "is_improvement"]
 
 
 def is_improvement(value: float, best: float, threshold: float = 1.0) -> bool:
@@ -32,7 +33,35 @@ def is_improvement(value: float, best: float, threshold: float = 1.0) -> bool:
     return value < best - (1.0 - threshold) * abs(best)
 
 
-class NoImprovement:
+class Stopping(ABC):
+    """A rule that ends a training early."""
+
+    @abstractmethod
+    def update(self, value: float, updates: int) -> bool:
+        """Take in the value of a record; return whether to stop.
+
+        Parameters
+        ----------
+        value : float
+            The smaller the better.
+        updates : int
+            Steps of training so far.
+
+        Returns
+        -------
+        bool
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+
+
+class NoImprovement(Stopping):
     """Stop after some records in a row without a new best value.
 
     Parameters
@@ -59,19 +88,6 @@ class NoImprovement:
         self.waited = 0
 
     def update(self, value: float, updates: int) -> bool:
-        """Take in the value of a record; return whether to stop.
-
-        Parameters
-        ----------
-        value : float
-            The smaller the better.
-        updates : int
-            Steps of training so far; not used here.
-
-        Returns
-        -------
-        bool
-        """
         del updates
         if is_improvement(value, self.best, self.threshold):
             self.best, self.waited = value, 0
@@ -80,15 +96,13 @@ class NoImprovement:
         return self.waited >= self.records
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
         return {"best": self.best, "waited": self.waited}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what `state` returned."""
         self.best, self.waited = float(state["best"]), int(state["waited"])
 
 
-class Patience:
+class Patience(Stopping):
     """Stop when so many steps were taken as patience lasts, which grows with every improvement.
 
     This is the early stopping of the Deep Learning Tutorials (LISA lab, 2008): an improvement at
@@ -121,19 +135,6 @@ class Patience:
         self.best = math.inf
 
     def update(self, value: float, updates: int) -> bool:
-        """Take in the value of a record; return whether to stop.
-
-        Parameters
-        ----------
-        value : float
-            The smaller the better.
-        updates : int
-            Steps of training so far.
-
-        Returns
-        -------
-        bool
-        """
         if is_improvement(value, self.best, self.threshold):
             self.patience = max(self.patience, updates * self.increase)
         if value < self.best:
@@ -141,9 +142,7 @@ class Patience:
         return updates >= self.patience
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
         return {"best": self.best, "patience": self.patience}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what `state` returned."""
         self.best, self.patience = float(state["best"]), float(state["patience"])
