@@ -17,8 +17,9 @@
 #define SY_AXES 3
 #define SY_TILE_VECTORS 3         /* columns of a tile of results */
 #define SY_MOST_SLICES 8          /* parts of a batch that sum up gradients of their own */
-#define SY_SLICE_BYTES (64 << 20) /* and what all of them may need */
+#define SY_SLICE_BYTES (3 << 19)  /* and what all of them may need */
 #define SY_CHUNK_BYTES (256 << 10)
+#define SY_WINDOWS_BYTES (24 << 10) /* of a tile's columns, that stay in the first cache */
 #define SY_CONVOLVE_PARALLEL 3e5 /* multiplications from which a second thread is worth it */
 #if SY_VECTOR_BYTES == 64
 #define SY_TILE_ROWS 8
@@ -130,6 +131,58 @@ static inline void sy_terms(const sy_conv *g, int64_t *places) {
   }
 }
 
+/* Where element `tap` lies in a filter's channel of strides `s`, `turned` round or not. */
+static inline int64_t sy_element(const sy_conv *g, const int64_t *s, int64_t tap, int turned) {
+  if (turned) tap = g->taps - 1 - tap;
+  const int64_t line = tap / g->filter[2];
+  return line / g->filter[1] * s[2] + line % g->filter[1] * s[3] + tap % g->filter[2] * s[4];
+}
+
+/* Whether results of a filter follow each other without gaps. */
+static inline int sy_is_dense(const sy_conv *g) {
+  return (g->out[2] == 1 || g->to[4] == 1) && (g->out[1] == 1 || g->to[3] == g->out[2]) &&
+         (g->out[0] == 1 || g->to[2] == g->out[1] * g->out[2]);
+}
+
+/* A convolution of `x` with `w`; `s` are the strides of the filters. */
+static inline void sy_forward(sy_conv *g, const sy_geometry *geometry, const sy_value *x,
+                              const sy_value *w, const sy_value *y, int64_t *s) {
+  int64_t n[5], k[5], m[5], before[SY_AXES];
+  sy_spread(x, geometry->ndim, n, g->from);
+  sy_spread(w, geometry->ndim, k, s);
+  sy_spread(y, geometry->ndim, m, g->to);
+  sy_axes(geometry, k + 2, g->stride, g->dilation, before);
+  g->groups = geometry->groups;
+  g->batch = n[0];
+  g->channels = k[1];
+  g->filters = k[0] / g->groups;
+  for (int d = 0; d < SY_AXES; d++) {
+    g->source[d] = n[2 + d];
+    g->filter[d] = k[2 + d];
+    g->out[d] = m[2 + d];
+    g->step[d] = 1;
+    g->start[d] = before[d];
+  }
+  sy_count(g);
+}
+
+/* The convolution of results with filters turned round that gives the inputs' gradient. */
+static inline void sy_backward(sy_conv *g, const sy_conv *forward) {
+  *g = *forward;
+  memcpy(g->from, forward->to, sizeof g->from);
+  memcpy(g->to, forward->from, sizeof g->to);
+  g->channels = forward->filters;
+  g->filters = forward->channels;
+  for (int d = 0; d < SY_AXES; d++) {
+    g->source[d] = forward->out[d];
+    g->out[d] = forward->source[d];
+    g->step[d] = forward->stride[d];
+    g->stride[d] = 1;
+    g->start[d] = (g->filter[d] - 1) * g->dilation[d] - forward->start[d];
+  }
+  sy_count(g);
+}
+
 /* How many parts each of `items` pieces of work is cut into, and threads for all of them. */
 static inline int64_t sy_shares(const sy_call *c, double work, int64_t items, int64_t most,
                                 int *threads) {
@@ -139,13 +192,17 @@ static inline int64_t sy_shares(const sy_call *c, double work, int64_t items, in
   return wanted < most ? wanted : most < 1 ? 1 : most;
 }
 
+#define SY_BITS uint32_t
 #define SY_T float
 #define SY_R(name) name##f32
 #include "convolve_body.h"
+#undef SY_BITS
 
+#define SY_BITS uint64_t
 #define SY_T double
 #define SY_R(name) name##f64
 #include "convolve_body.h"
+#undef SY_BITS
 
 #define SY_ROW(name) {sy_convolve_##name, sy_convolve_inputs_##name, sy_convolve_weights_##name}
 

@@ -1,32 +1,66 @@
 /* Convolutions for one type: SY_T is the type, SY_R(name) puts its letter behind a name. */
 
-typedef SY_T SY_R(sy_lane_) __attribute__((vector_size(SY_VECTOR_BYTES), may_alias));
+typedef SY_T SY_R(sy_vector_) __attribute__((vector_size(SY_VECTOR_BYTES), may_alias));
+#if SY_VECTOR_BYTES > 16
+#include "transpose_body.h"
+#endif
 #define SY_V ((int64_t)(SY_VECTOR_BYTES / sizeof(SY_T)))
 
-SY_INLINE SY_R(sy_lane_) SY_R(sy_get_)(const SY_T *p) {
-  SY_R(sy_lane_) v;
+SY_INLINE SY_R(sy_vector_) SY_R(sy_get_)(const SY_T *p) {
+  SY_R(sy_vector_) v;
   memcpy(&v, p, sizeof v);
   return v;
+}
+
+/* `n` elements; no others are read or written. */
+SY_INLINE void SY_R(sy_copy_)(SY_T *y, const SY_T *x, int64_t n) {
+  if (n >= SY_V) {
+    for (int64_t i = 0; i < n; i += SY_V) { /* the last vector may overlap the one before */
+      const int64_t at = i + SY_V <= n ? i : n - SY_V;
+      const SY_R(sy_vector_) v = SY_R(sy_get_)(x + at);
+      memcpy(y + at, &v, sizeof v);
+    }
+    return;
+  }
+  const size_t bytes = (size_t)n * sizeof(SY_T);
+  char first[SY_VECTOR_BYTES / 2], last[SY_VECTOR_BYTES / 2];
+#define SY_ENDS(BYTES)                                          \
+  if (bytes >= BYTES) { /* two overlapping halves */            \
+    memcpy(first, x, BYTES);                                    \
+    memcpy(last, (const char *)x + bytes - BYTES, BYTES);       \
+    memcpy(y, first, BYTES);                                    \
+    memcpy((char *)y + bytes - BYTES, last, BYTES);             \
+    return;                                                     \
+  }
+#if SY_VECTOR_BYTES > 32
+  SY_ENDS(32)
+#endif
+#if SY_VECTOR_BYTES > 16
+  SY_ENDS(16)
+#endif
+  SY_ENDS(8)
+  if (n) *y = *x;
+#undef SY_ENDS
 }
 
 /* ---- tiles: ``c[m][j] = sum_k a[k ak + m am] b[row k][j]`` */
 
 typedef struct {
   const SY_T *a, *b;
-  const int64_t *rows; /* where the rows of b start; NULL: ldb apart */
+  const int64_t *rows; /* where the rows of b start */
   SY_T *c;
-  int64_t ak, am, ldb, ldc, terms;
+  int64_t ak, am, ldc, terms;
 } SY_R(sy_block_);
 
 SY_INLINE void SY_R(sy_one_block_)(const SY_R(sy_block_) *t, const int rows, const int vectors,
-                                   const int indexed, const int add) {
+                                   const int add) {
   SY_FUSED
-  SY_R(sy_lane_) acc[SY_TILE_ROWS][SY_TILE_VECTORS] = {{{0}}};
+  SY_R(sy_vector_) acc[SY_TILE_ROWS][SY_TILE_VECTORS] = {{{0}}};
   const SY_T *a = t->a;
   const int64_t ak = t->ak, am = t->am;
   for (int64_t k = 0; k < t->terms; k++, a += ak) {
-    const SY_T *const b = t->b + (indexed ? t->rows[k] : k * t->ldb);
-    SY_R(sy_lane_) right[SY_TILE_VECTORS];
+    const SY_T *const b = t->b + t->rows[k];
+    SY_R(sy_vector_) right[SY_TILE_VECTORS];
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) right[v] = SY_R(sy_get_)(b + v * SY_V);
 #pragma GCC unroll 8
@@ -39,41 +73,41 @@ SY_INLINE void SY_R(sy_one_block_)(const SY_R(sy_block_) *t, const int rows, con
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) {
       SY_T *const c = t->c + m * t->ldc + v * SY_V;
-      SY_R(sy_lane_) sum = acc[m][v];
+      SY_R(sy_vector_) sum = acc[m][v];
       if (add) sum += SY_R(sy_get_)(c);
       memcpy(c, &sum, sizeof sum);
     }
 }
 
 #if SY_TILE_ROWS == 8
-#define SY_MORE_ROWS(V, INDEXED, ADD)                         \
-  case 5: SY_R(sy_one_block_)(t, 5, V, INDEXED, ADD); break;  \
-  case 6: SY_R(sy_one_block_)(t, 6, V, INDEXED, ADD); break;  \
-  case 7: SY_R(sy_one_block_)(t, 7, V, INDEXED, ADD); break;  \
-  case 8: SY_R(sy_one_block_)(t, 8, V, INDEXED, ADD); break;
+#define SY_MORE_ROWS(V, ADD)                         \
+  case 5: SY_R(sy_one_block_)(t, 5, V, ADD); break;  \
+  case 6: SY_R(sy_one_block_)(t, 6, V, ADD); break;  \
+  case 7: SY_R(sy_one_block_)(t, 7, V, ADD); break;  \
+  case 8: SY_R(sy_one_block_)(t, 8, V, ADD); break;
 #else
-#define SY_MORE_ROWS(V, INDEXED, ADD)
+#define SY_MORE_ROWS(V, ADD)
 #endif
-#define SY_ROWS(V, INDEXED, ADD)                                \
+#define SY_ROWS(V, ADD)                                \
   switch (rows) {                                               \
-    case 1: SY_R(sy_one_block_)(t, 1, V, INDEXED, ADD); break;  \
-    case 2: SY_R(sy_one_block_)(t, 2, V, INDEXED, ADD); break;  \
-    case 3: SY_R(sy_one_block_)(t, 3, V, INDEXED, ADD); break;  \
-    case 4: SY_R(sy_one_block_)(t, 4, V, INDEXED, ADD); break;  \
-      SY_MORE_ROWS(V, INDEXED, ADD)                             \
+    case 1: SY_R(sy_one_block_)(t, 1, V, ADD); break;  \
+    case 2: SY_R(sy_one_block_)(t, 2, V, ADD); break;  \
+    case 3: SY_R(sy_one_block_)(t, 3, V, ADD); break;  \
+    case 4: SY_R(sy_one_block_)(t, 4, V, ADD); break;  \
+      SY_MORE_ROWS(V, ADD)                             \
   }
-#define SY_BLOCKS(NAME, INDEXED, ADD)                                                    \
+#define SY_BLOCKS(NAME, ADD)                                                    \
   static SY_ROUTINE void NAME(const SY_R(sy_block_) * t, int64_t rows, int64_t vectors) { \
     if (vectors == 1) {                                                                  \
-      SY_ROWS(1, INDEXED, ADD)                                                           \
+      SY_ROWS(1, ADD)                                                           \
     } else if (vectors == 2) {                                                           \
-      SY_ROWS(2, INDEXED, ADD)                                                           \
+      SY_ROWS(2, ADD)                                                           \
     } else {                                                                             \
-      SY_ROWS(3, INDEXED, ADD)                                                           \
+      SY_ROWS(3, ADD)                                                           \
     }                                                                                    \
   }
-SY_BLOCKS(SY_R(sy_store_block_), 1, 0)
-SY_BLOCKS(SY_R(sy_add_block_), 0, 1)
+SY_BLOCKS(SY_R(sy_store_block_), 0)
+SY_BLOCKS(SY_R(sy_add_block_), 1)
 #undef SY_BLOCKS
 #undef SY_ROWS
 #undef SY_MORE_ROWS
@@ -89,32 +123,58 @@ static inline void SY_R(sy_on_canvas_)(const sy_conv *g, int d, int64_t *first, 
   if (*last > g->source[d]) *last = g->source[d];
 }
 
-/* Channels [first, last) of image `b`, with zeros. */
+/* `count` channels of image `b` from `channel` on, with zeros. */
 static SY_ROUTINE void SY_R(sy_draw_)(const sy_conv *g, const SY_T *source, int64_t b,
                                       int64_t channel, int64_t count, SY_T *canvas) {
   int64_t first[SY_AXES], last[SY_AXES];
-  int whole = 1;
-  for (int d = 0; d < SY_AXES; d++) {
-    SY_R(sy_on_canvas_)(g, d, first + d, last + d);
-    whole &= g->step[d] == 1 && g->start[d] <= 0 && last[d] - first[d] == g->canvas[d];
-  }
-  if (!whole) memset(canvas, 0, (size_t)(count * g->area) * sizeof(SY_T));
-  const int64_t s = g->from[4], step = g->step[2];
-  for (int64_t c = 0; c < count; c++)
+  for (int d = 0; d < SY_AXES; d++) SY_R(sy_on_canvas_)(g, d, first + d, last + d);
+  const int64_t s = g->from[4], step = g->step[2], length = last[2] - first[2];
+  SY_T *filled = canvas; /* all in front of it has been written */
+  for (int64_t c = 0; c < count && length > 0; c++)
     for (int64_t d = first[0]; d < last[0]; d++)
       for (int64_t h = first[1]; h < last[1]; h++) {
         const SY_T *const x = source + b * g->from[0] + (channel + c) * g->from[1] +
-                              d * g->from[2] + h * g->from[3];
-        SY_T *const y = canvas + c * g->area + g->start[2] +
+                              d * g->from[2] + h * g->from[3] + first[2] * s;
+        SY_T *const y = canvas + c * g->area + g->start[2] + first[2] * step +
                         ((d * g->step[0] + g->start[0]) * g->canvas[1] + h * g->step[1] +
                          g->start[1]) *
                             g->canvas[2];
-        const int64_t from = first[2], to = last[2];
-        if (s == 1 && step == 1 && from < to)
-          memcpy(y + from, x + from, (size_t)(to - from) * sizeof(SY_T));
-        else
-          for (int64_t w = from; w < to; w++) y[w * step] = x[w * s];
+        while (filled < y) *filled++ = 0;
+        if (s == 1 && step == 1) {
+          SY_R(sy_copy_)(y, x, length);
+        } else {
+          for (int64_t w = 0; w + 1 < length; w++) {
+            y[w * step] = x[w * s];
+            for (int64_t i = 1; i < step; i++) y[w * step + i] = 0;
+          }
+          y[(length - 1) * step] = x[(length - 1) * s];
+        }
+        filled = y + (length - 1) * step + 1;
       }
+  memset(filled, 0, (size_t)(canvas + count * g->area - filled) * sizeof(SY_T));
+}
+
+/* Places [first, last) of all filters, each filter's in a row. */
+static SY_ROUTINE void SY_R(sy_take_)(const sy_conv *g, const SY_T *y, int64_t first, int64_t last,
+                                      int64_t ld, SY_T *to) {
+  int64_t w = first % g->out[2], h = first / g->out[2] % g->out[1];
+  int64_t d = first / g->out[2] / g->out[1];
+  for (int64_t p = first; p < last;) {
+    const int64_t room = g->out[2] - w, run = room < last - p ? room : last - p;
+    const SY_T *x = y + d * g->to[2] + h * g->to[3] + w * g->to[4];
+    for (int64_t m = 0; m < g->filters; m++, x += g->to[1])
+      if (g->to[4] == 1)
+        SY_R(sy_copy_)(to + m * ld, x, run);
+      else
+        for (int64_t i = 0; i < run; i++) to[m * ld + i] = x[i * g->to[4]];
+    to += run;
+    p += run;
+    w = 0;
+    if (++h == g->out[1]) {
+      h = 0;
+      d++;
+    }
+  }
 }
 
 /* One row of columns: what filter element `tap` of a channel meets in the windows of the runs. Up
@@ -125,9 +185,13 @@ static SY_ROUTINE void SY_R(sy_gather_)(const sy_conv *g, const SY_T *at, const 
   for (int64_t r = 0; r < count; r++) {
     const SY_T *const x = at + runs[r].from;
     SY_T *const y = row + runs[r].column;
-    if (stride == 1)
+    if (stride == 1 && runs[r].count <= SY_V / 2) {
+      char half[SY_VECTOR_BYTES / 2];
+      memcpy(half, x, sizeof half);
+      memcpy(y, half, sizeof half);
+    } else if (stride == 1)
       for (int64_t i = 0; i < runs[r].count; i += SY_V) {
-        const SY_R(sy_lane_) v = SY_R(sy_get_)(x + i);
+        const SY_R(sy_vector_) v = SY_R(sy_get_)(x + i);
         memcpy(y + i, &v, sizeof v);
       }
     else
@@ -171,21 +235,25 @@ static SY_ROUTINE void SY_R(sy_put_)(const SY_R(sy_job_) *job, const SY_T *tile,
   const sy_conv *const g = job->g;
   const int64_t width = job->chunk ? g->out[2] : g->canvas[2];
   const int64_t height = job->chunk ? g->out[1] : g->canvas[1];
+  int64_t w = first % width, h = first / width % height, d = first / width / height;
   for (int64_t j = 0; j < count;) {
-    const int64_t row = (first + j) / width, w = (first + j) % width;
-    const int64_t h = row % height, d = row / height;
     const int64_t run = width - w < count - j ? width - w : count - j;
     const int64_t used = g->out[2] - w < run ? g->out[2] - w : run;
-    if (h < g->out[1])
-      for (int64_t m = 0; m < rows; m++) {
-        SY_T *const y = to + m * g->to[1] + d * g->to[2] + h * g->to[3] + w * g->to[4];
-        const SY_T *const x = tile + m * ld + j;
+    SY_T *y = to + d * g->to[2] + h * g->to[3] + w * g->to[4];
+    const SY_T *x = tile + j;
+    if (h < g->out[1] && used > 0)
+      for (int64_t m = 0; m < rows; m++, x += ld, y += g->to[1]) {
         if (g->to[4] == 1)
-          for (int64_t i = 0; i < used; i++) y[i] = x[i];
+          SY_R(sy_copy_)(y, x, used);
         else
           for (int64_t i = 0; i < used; i++) y[i * g->to[4]] = x[i];
       }
     j += run;
+    w = 0;
+    if (++h == height) {
+      h = 0;
+      d++;
+    }
   }
 }
 
@@ -204,7 +272,7 @@ static SY_ROUTINE void SY_R(sy_rows_of_)(const SY_R(sy_job_) *job, const SY_T *w
     for (int64_t k = 0; k < job->blocks; k++) {
       const int64_t m = sy_part(g->filters, job->blocks, k);
       const int64_t rows = sy_part(g->filters, job->blocks, k + 1) - m;
-      SY_R(sy_block_) t = {weights + m * g->terms, b + j, job->rows, tile, rows, 1, 0,
+      SY_R(sy_block_) t = {weights + m * g->terms, b + j, job->rows, tile, rows, 1,
                            SY_TILE_VECTORS * SY_V, g->terms};
       if (direct) {
         t.c = to + m * g->to[1] + first + j;
@@ -269,12 +337,8 @@ static void SY_R(sy_pack_)(const SY_R(sy_job_) *job, const SY_T *w, const int64_
       const int64_t first = sy_part(g->filters, job->blocks, k);
       const int64_t last = sy_part(g->filters, job->blocks, k + 1);
       for (int64_t term = 0; term < g->terms; term++) {
-        int64_t tap = term % g->taps;
-        if (backwards) tap = g->taps - 1 - tap;
-        const int64_t line = tap / g->filter[2];
         const SY_T *const x = w + q * group + term / g->taps * channel +
-                              line / g->filter[1] * s[2] + line % g->filter[1] * s[3] +
-                              tap % g->filter[2] * s[4];
+                              sy_element(g, s, term % g->taps, backwards);
         for (int64_t m = first; m < last; m++) *to++ = x[m * row];
       }
     }
@@ -288,8 +352,7 @@ static int SY_R(sy_correlate_)(sy_call *call, const sy_conv *g, const SY_T *sour
   SY_R(sy_job_) job = {.call = call, .g = g, .source = source, .to = to};
   job.blocks = (g->filters + SY_TILE_ROWS - 1) / SY_TILE_ROWS;
   job.columns = ((g->out[0] - 1) * g->canvas[1] + g->out[1] - 1) * g->canvas[2] + g->out[2];
-  job.dense = (g->out[2] == 1 || g->to[4] == 1) && (g->out[1] == 1 || g->to[3] == g->out[2]) &&
-              (g->out[0] == 1 || g->to[2] == g->out[1] * g->out[2]);
+  job.dense = sy_is_dense(g);
   const int64_t unit = SY_TILE_VECTORS * SY_V;
   if (!SY_R(sy_across_)(g, job.columns)) {
     const int64_t fit = SY_CHUNK_BYTES / (int64_t)sizeof(SY_T) / (g->terms + 1) / unit * unit;
@@ -317,211 +380,27 @@ static int SY_R(sy_correlate_)(sy_call *call, const sy_conv *g, const SY_T *sour
 
 static int SY_R(sy_convolve_)(sy_call *call, const sy_geometry *geometry, const sy_value *x,
                               const sy_value *w, const sy_value *y) {
-  sy_conv g = {.groups = geometry->groups};
-  int64_t n[5], k[5], m[5], s[5], before[SY_AXES];
-  sy_spread(x, geometry->ndim, n, g.from);
-  sy_spread(w, geometry->ndim, k, s);
-  sy_spread(y, geometry->ndim, m, g.to);
-  sy_axes(geometry, k + 2, g.stride, g.dilation, before);
-  g.batch = n[0];
-  g.channels = k[1];
-  g.filters = k[0] / g.groups;
-  for (int d = 0; d < SY_AXES; d++) {
-    g.source[d] = n[2 + d];
-    g.filter[d] = k[2 + d];
-    g.out[d] = m[2 + d];
-    g.step[d] = 1;
-    g.start[d] = before[d];
-  }
-  sy_count(&g);
+  sy_conv g;
+  int64_t s[5];
+  sy_forward(&g, geometry, x, w, y, s);
   return SY_R(sy_correlate_)(call, &g, (const SY_T *)x->data, (const SY_T *)w->data, s, s[0], s[1],
                              g.filters * s[0], geometry->flip, (SY_T *)y->data);
 }
 
+#include "convolve_scatter_body.h"
+#include "convolve_weights_body.h"
+
 static int SY_R(sy_convolve_inputs_)(sy_call *call, const sy_geometry *geometry, const sy_value *y,
                                      const sy_value *w, const sy_value *x) {
-  sy_conv g = {.groups = geometry->groups};
-  int64_t n[5], k[5], m[5], s[5], before[SY_AXES];
-  sy_spread(x, geometry->ndim, n, g.to);
-  sy_spread(w, geometry->ndim, k, s);
-  sy_spread(y, geometry->ndim, m, g.from);
-  sy_axes(geometry, k + 2, g.step, g.dilation, before);
-  g.batch = n[0];
-  g.channels = k[0] / g.groups;
-  g.filters = k[1];
-  for (int d = 0; d < SY_AXES; d++) {
-    g.source[d] = m[2 + d];
-    g.filter[d] = k[2 + d];
-    g.out[d] = n[2 + d];
-    g.stride[d] = 1;
-    g.start[d] = (k[2 + d] - 1) * g.dilation[d] - before[d];
-  }
-  sy_count(&g);
+  sy_conv forward, g;
+  int64_t s[5];
+  sy_forward(&forward, geometry, x, w, y, s);
+  if (SY_R(sy_is_scattered_)(&forward))
+    return SY_R(sy_scatter_inputs_)(call, &forward, (const SY_T *)y->data, (const SY_T *)w->data, s,
+                                    geometry->flip, (SY_T *)x->data);
+  sy_backward(&g, &forward);
   return SY_R(sy_correlate_)(call, &g, (const SY_T *)y->data, (const SY_T *)w->data, s, s[1], s[0],
                              g.channels * s[0], !geometry->flip, (SY_T *)x->data);
-}
-
-/* ---- gradients of weights */
-
-/* Sums of products over the places of some images: rows are terms, columns are filters. */
-typedef struct {
-  sy_call *call;
-  const sy_conv *g;
-  const SY_T *source, *results;
-  int64_t *terms;  /* where the terms meet the canvas */
-  SY_T *sums;      /* by slices, groups, terms, filters (filled up to whole vectors) */
-  int64_t slices;  /* of the batch */
-  int64_t parts;   /* of the terms */
-  int64_t chunk;   /* places at a time */
-  int64_t ld;      /* filters, filled up */
-} SY_R(sy_sum_job_);
-
-/* What arrived at places [first, last) of an image, filters side by side. */
-static SY_ROUTINE void SY_R(sy_turn_)(const sy_conv *g, const SY_T *y, int64_t first, int64_t last,
-                                      int64_t ld, SY_T *to) {
-  int64_t w = first % g->out[2], h = first / g->out[2] % g->out[1];
-  int64_t d = first / g->out[2] / g->out[1];
-  for (int64_t p = first; p < last;) {
-    const int64_t room = g->out[2] - w, run = room < last - p ? room : last - p;
-    const SY_T *const x = y + d * g->to[2] + h * g->to[3] + w * g->to[4];
-    for (int64_t m = 0; m < g->filters; m++)
-      for (int64_t i = 0; i < run; i++) to[i * ld + m] = x[m * g->to[1] + i * g->to[4]];
-    if (g->filters < ld)
-      for (int64_t i = 0; i < run; i++)
-        for (int64_t m = g->filters; m < ld; m++) to[i * ld + m] = 0;
-    to += run * ld;
-    p += run;
-    w = 0;
-    if (++h == g->out[1]) {
-      h = 0;
-      d++;
-    }
-  }
-}
-
-/* Adds what `count` places contribute to terms [first, last). */
-static SY_ROUTINE void SY_R(sy_add_terms_)(const SY_R(sy_sum_job_) *job, const SY_T *canvas,
-                                           const SY_T *turned, const sy_run *runs, int64_t found,
-                                           int64_t count, SY_T *built, int64_t first, int64_t last,
-                                           SY_T *sums) {
-  const sy_conv *const g = job->g;
-  const int64_t wide = sy_up(count, SY_V) + SY_V, vectors = job->ld / SY_V;
-  const int64_t tiles = (vectors + SY_TILE_VECTORS - 1) / SY_TILE_VECTORS;
-  const int64_t blocks = (last - first + SY_TILE_ROWS - 1) / SY_TILE_ROWS;
-  for (int64_t block = 0; block < blocks; block++) {
-    const int64_t k = first + sy_part(last - first, blocks, block);
-    const int64_t rows = first + sy_part(last - first, blocks, block + 1) - k;
-    for (int64_t r = 0; r < rows; r++)
-      SY_R(sy_gather_)(g, canvas + job->terms[k + r], runs, found, built + r * wide);
-    for (int64_t i = 0; i < tiles; i++) {
-      const int64_t v = sy_part(vectors, tiles, i);
-      const SY_R(sy_block_) t = {built, turned + v * SY_V, NULL, sums + k * job->ld + v * SY_V,
-                                 1,     wide,              job->ld, job->ld, count};
-      SY_R(sy_add_block_)(&t, rows, sy_part(vectors, tiles, i + 1) - v);
-    }
-  }
-}
-
-static void SY_R(sy_slice_)(void *context, int64_t first, int64_t last, int thread) {
-  const SY_R(sy_sum_job_) *const job = context;
-  const sy_conv *const g = job->g;
-  const int64_t size = sizeof(SY_T), canvas_bytes = SY_R(sy_canvas_bytes_)(g);
-  const int64_t turned_bytes = sy_up(job->chunk * job->ld * size, SY_ALIGN);
-  const int64_t wide = sy_up(job->chunk, SY_V) + SY_V;
-  const int64_t built_bytes = sy_up(SY_TILE_ROWS * wide * size, SY_ALIGN);
-  char *const memory = job->call->api->scratch(
-      thread, canvas_bytes + turned_bytes + built_bytes + job->chunk * (int64_t)sizeof(sy_run));
-  if (!memory) {
-    job->call->api->fail(job->call, SY_E_MEMORY, 0, NULL, 0);
-    return;
-  }
-  SY_T *const canvas = (SY_T *)memory, *const turned = (SY_T *)(memory + canvas_bytes);
-  SY_T *const built = (SY_T *)(memory + canvas_bytes + turned_bytes);
-  sy_run *const runs = (sy_run *)(memory + canvas_bytes + turned_bytes + built_bytes);
-  for (int64_t task = first; task < last; task++) {
-    const int64_t slice = task / job->parts, part = task % job->parts;
-    const int64_t low = sy_part(g->terms, job->parts, part);
-    const int64_t high = sy_part(g->terms, job->parts, part + 1);
-    for (int64_t group = 0; group < g->groups; group++) {
-      SY_T *const sums = job->sums + (slice * g->groups + group) * g->terms * job->ld;
-      memset(sums + low * job->ld, 0, (size_t)((high - low) * job->ld * size));
-      const int64_t end = sy_part(g->batch, job->slices, slice + 1);
-      for (int64_t b = sy_part(g->batch, job->slices, slice); b < end; b++) {
-        const SY_T *const y = job->results + b * g->to[0] + group * g->filters * g->to[1];
-        SY_R(sy_draw_)(g, job->source, b, group * g->channels, g->channels, canvas);
-        for (int64_t j = 0; j < g->places; j += job->chunk) {
-          const int64_t rest = g->places - j, count = rest < job->chunk ? rest : job->chunk;
-          SY_R(sy_turn_)(g, y, j, j + count, job->ld, turned);
-          const int64_t found = sy_runs(g, j, j + count, runs);
-          SY_R(sy_add_terms_)(job, canvas, turned, runs, found, count, built, low, high, sums);
-        }
-      }
-    }
-  }
-}
-
-/* Adds up the slices, in their order, and puts sums where the filters' elements are. */
-static void SY_R(sy_settle_)(const SY_R(sy_sum_job_) *job, SY_T *w, const int64_t *s, int flip) {
-  const sy_conv *const g = job->g;
-  const int64_t slice = g->groups * g->terms * job->ld;
-  for (int64_t i = 0; i < g->groups * g->terms; i++) {
-    SY_T *const sums = job->sums + i * job->ld;
-    for (int64_t k = 1; k < job->slices; k++)
-      for (int64_t m = 0; m < g->filters; m++) sums[m] += sums[k * slice + m];
-    const int64_t group = i / g->terms, term = i % g->terms;
-    const int64_t tap = flip ? g->taps - 1 - term % g->taps : term % g->taps;
-    const int64_t line = tap / g->filter[2];
-    SY_T *const to = w + group * g->filters * s[0] + term / g->taps * s[1] +
-                     line / g->filter[1] * s[2] + line % g->filter[1] * s[3] +
-                     tap % g->filter[2] * s[4];
-    for (int64_t m = 0; m < g->filters; m++) to[m * s[0]] = sums[m];
-  }
-}
-
-static int SY_R(sy_convolve_weights_)(sy_call *call, const sy_geometry *geometry,
-                                      const sy_value *x, const sy_value *y, const sy_value *w) {
-  sy_conv g = {.groups = geometry->groups};
-  int64_t n[5], k[5], m[5], s[5], before[SY_AXES];
-  sy_spread(x, geometry->ndim, n, g.from);
-  sy_spread(w, geometry->ndim, k, s);
-  sy_spread(y, geometry->ndim, m, g.to);
-  sy_axes(geometry, k + 2, g.stride, g.dilation, before);
-  g.batch = n[0];
-  g.channels = k[1];
-  g.filters = k[0] / g.groups;
-  for (int d = 0; d < SY_AXES; d++) {
-    g.source[d] = n[2 + d];
-    g.filter[d] = k[2 + d];
-    g.out[d] = m[2 + d];
-    g.step[d] = 1;
-    g.start[d] = before[d];
-  }
-  sy_count(&g);
-  if (!g.filters || !g.terms) return SY_OK;
-  SY_R(sy_sum_job_) job = {.call = call, .g = &g, .ld = sy_up(g.filters, SY_V)};
-  job.source = (const SY_T *)x->data;
-  job.results = (const SY_T *)y->data;
-  const int64_t bytes = g.groups * g.terms * job.ld * (int64_t)sizeof(SY_T);
-  job.slices = g.batch < SY_MOST_SLICES ? g.batch : SY_MOST_SLICES;
-  while (job.slices > 1 && job.slices * bytes > SY_SLICE_BYTES) job.slices--;
-  if (job.slices < 1) job.slices = 1; /* of an empty batch: zeros */
-  const int64_t fit = SY_CHUNK_BYTES / (job.ld * (int64_t)sizeof(SY_T));
-  job.chunk = fit > 1024 ? 1024 : fit < 64 ? 64 : fit;
-  if (job.chunk > g.places) job.chunk = g.places;
-  const int64_t sums_bytes = sy_up(job.slices * bytes, SY_ALIGN);
-  char *const memory = call->api->alloc(call, sums_bytes + g.terms * (int64_t)sizeof(int64_t));
-  if (!memory) return call->api->fail(call, SY_E_MEMORY, 0, NULL, 0);
-  job.sums = (SY_T *)memory;
-  job.terms = (int64_t *)(memory + sums_bytes);
-  sy_terms(&g, job.terms);
-  const double work = (double)g.batch * (double)g.groups * (double)g.terms * (double)g.places *
-                      (double)g.filters;
-  int threads;
-  job.parts = sy_shares(call, work, job.slices, g.terms / SY_TILE_ROWS, &threads);
-  call->api->parallel(SY_R(sy_slice_), &job, job.slices * job.parts, threads);
-  if (call->failed) return SY_ERROR;
-  SY_R(sy_settle_)(&job, (SY_T *)w->data, s, geometry->flip);
-  return SY_OK;
 }
 
 #undef SY_V

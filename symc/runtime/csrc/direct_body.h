@@ -83,27 +83,7 @@ static SY_ROUTINE void SY_R(sy_edge_tile_)(SY_R(sy_tile_) t, int64_t rows, int64
       c[r * ldc + j] = whole[r * ld + j] + (beta != 0 ? beta * c[r * ldc + j] : 0);
 }
 
-/* The transpose of W vectors: each stage interleaves the first half of them with the second. */
-static inline __attribute__((always_inline)) void SY_R(sy_transpose_)(SY_R(sy_vector_) * v) {
-  enum { W = SY_VECTOR_BYTES / sizeof(SY_T) };
-  SY_R(sy_lanes_) low, high;
-#pragma GCC unroll 16
-  for (int l = 0; l < W; l++) {
-    low[l] = (SY_BITS)(l / 2 + l % 2 * W);
-    high[l] = low[l] + W / 2;
-  }
-#pragma GCC unroll 4
-  for (int stage = 1; stage < W; stage *= 2) {
-    SY_R(sy_vector_) next[W];
-#pragma GCC unroll 16
-    for (int l = 0; l < W / 2; l++) {
-      next[2 * l] = __builtin_shuffle(v[l], v[l + W / 2], low);
-      next[2 * l + 1] = __builtin_shuffle(v[l], v[l + W / 2], high);
-    }
-#pragma GCC unroll 16
-    for (int l = 0; l < W; l++) v[l] = next[l];
-  }
-}
+#include "transpose_body.h"
 
 /* `rows` rows of B to contiguous ones of `wide` elements, with zeros behind; `by_rows` says in which
  * direction B is contiguous. */
