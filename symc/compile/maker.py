@@ -13,6 +13,7 @@ from ..graph.node import SharedVariable, Variable
 from ..graph.trace import user_line
 from ..graph.walk import graph_inputs
 from ..lazy import LazyModule
+from ..runtime import expect_native
 from .callable import Function, StatefulFunction
 from .collect import Closed, close, update_pairs
 from .inputs import In, Out, as_input, changed_input, flat_outputs
@@ -54,6 +55,8 @@ class FunctionMaker:
         self.specs = [as_input(spec) for spec in specs]
         self.outputs_given = outputs
         self.mode = get_mode(mode)
+        if self.mode.executor != "numpy":
+            expect_native()  # the first time, while the graph is copied and the lowering loaded
         self.updates = update_pairs(updates)
         self.givens = update_pairs(givens)
         self.no_default_updates = no_default_updates

@@ -26,7 +26,7 @@ from .machine import (
     trim_memory,
 )
 from .notice import notice_once
-from .program import native_available, native_problem, native_program
+from .program import expect_native, native_available, native_problem, native_program
 from .store import Entry, digest_of
 from .toolchain import CompilerInfo, compiler, find_compiler
 from .value import Container, PythonContainer, pinned, updating
@@ -46,6 +46,7 @@ __all__ = [
     "compile_library",
     "compiler",
     "digest_of",
+    "expect_native",
     "find_compiler",
     "load_blas",
     "load_blob",

@@ -43,9 +43,15 @@ from ..errors import CacheError, CompileError, CompilerMissing, user_message
 from . import native
 from .build import load_library
 from .machine import set_num_threads
-from .toolchain import find_compiler
+from .toolchain import expect_compiler, find_compiler
 
-__all__ = ["native_available", "native_problem", "native_program"]
+__all__ = ["expect_native", "native_available", "native_problem", "native_program"]
+
+
+def expect_native() -> None:
+    """Say that `native_problem` will be called soon: the compiler is looked for meanwhile."""
+    if native.callpath is not None:
+        expect_compiler()
 
 
 def native_available() -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "CompilerInfo",
     "compiler",
     "cores",
+    "expect_compiler",
     "find_compiler",
     "forget_compilers",
     "run_compilers",
@@ -121,7 +122,22 @@ def find_compiler() -> CompilerInfo:
     CacheError
         If there is no place on disk to try it.
     """
-    name, extra = config.cc, config.gcc.cxxflags
+    return _find(config.cc, config.gcc.cxxflags)
+
+
+def expect_compiler() -> None:
+    """Have the compiler that ``config.cc`` names examined meanwhile, if it was not yet."""
+    which = config.cc, config.gcc.cxxflags
+    if which not in _known:
+        threading.Thread(target=_try_to_find, args=which).start()
+
+
+def _try_to_find(name: str, extra: str) -> None:
+    with contextlib.suppress(CompilerMissing, CacheError):  # found again by who needs it
+        _find(name, extra)
+
+
+def _find(name: str, extra: str) -> CompilerInfo:
     with _lock:
         found = _known.get((name, extra))
         if found is None:
