@@ -233,7 +233,11 @@ def test_old_names_and_numbers():
     ({"ws": (2, 2), "mode": "average"}, ValueError, "mode of pooling"),
     ({"ws": (2, 2), "pad": (1, 1)}, NotImplementedError, "ignore_border"),
     ({"ws": (2, 2), "pad": (2, 1), "ignore_border": True}, NotImplementedError, "smaller than ws"),
-    ({"ws": T.lvector("n")}, ValueError, "known when the graph is built"),
+    ({"ws": T.lmatrix("n")}, ValueError, "vector of 2 entries"),
+    ({"ws": (T.lscalar(), T.lscalar(), 2)}, ValueError, "2 entries"),
+    ({"ws": T.dvector("n")}, TypeError, "must be integers"),
+    ({"ws": T.lvector("n"), "pad": (1, 1)}, NotImplementedError, "ignore_border"),
+    ({"ws": T.lvector("n"), "mode": "average"}, ValueError, "mode of pooling"),
 ])
 def test_options_that_make_no_sense(options, error, text):
     with pytest.raises(error, match=text):
@@ -252,3 +256,54 @@ def test_operands_that_make_no_sense():
     assert HERE in str(caught.value)
     with pytest.raises(TypeError, match="different kinds"):
         pool.MaxPoolGrad(pool._geometry(2, True, None, None, "max", 2))(x, y, T.dvector())
+
+
+@pytest.mark.parametrize("mode", POOL_MODES)
+@pytest.mark.parametrize("ignore_border", [True, False])
+def test_windows_that_are_computed(mode, ignore_border):
+    v, ws, stride, pad = T.dtensor3(), T.lvector(), T.lvector(), T.lvector()
+    pads = {"pad": pad} if ignore_border else {}
+    pooled = pool.pool_2d(v, ws, ignore_border, stride, mode=mode, **pads)
+    slope = symc.grad(T.sum(T.sqr(pooled)), v)
+    f = symc.function([v, ws, stride, pad], [pooled, slope], on_unused_input="ignore",
+                      mode="FAST_COMPILE")
+    x = rng().standard_normal((2, 7, 6))
+    for size, step, around in [((2, 2), (2, 2), (0, 0)), ((3, 2), (1, 2), (1, 1)),
+                               ((2, 3), (3, 1), (1, 0)), ((8, 1), (1, 1), (2, 0))]:
+        around = around if ignore_border else (0, 0)
+        got, gradient = f(x, size, step, around)
+        expected = reference(x, size, ignore_border, step, around, mode)
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+        fixed = pool.pool_2d(v, size, ignore_border, step, around, mode)
+        known = symc.grad(T.sum(T.sqr(fixed)), v).eval({v: x})
+        np.testing.assert_allclose(gradient, known, rtol=1e-12)
+    if ignore_border:
+        with pytest.raises(AssertionError, match="pad of pooling must be smaller than ws"):
+            f(x, (2, 2), (2, 2), (2, 0))
+
+
+def test_one_computed_number_and_whole_numbers():
+    v, n = T.lmatrix(), T.lscalar()
+    x = rng().integers(-9, 9, (5, 6))
+    f = symc.function([v, n], [pool.pool_2d(v, n), pool.pool_2d(v, (n, 1), True)])
+    for size in (1, 2, 3):
+        wide, tall = f(x, size)
+        assert wide.dtype == "int64"
+        np.testing.assert_array_equal(wide, reference(x, (size, size), False))
+        np.testing.assert_array_equal(tall, reference(x, (size, 1), True))
+    cube = T.dtensor4()
+    three = symc.function([cube, n], pool.pool_3d(cube, (n, 2, 1), True, mode="sum"))
+    values = rng().standard_normal((2, 4, 4, 3))
+    blocks = values.reshape(2, 2, 2, 2, 2, 3)
+    np.testing.assert_allclose(three(values, 2), blocks.sum((2, 4)))
+
+
+def test_nodes_are_found_by_class():
+    x = T.dmatrix()
+    best, mean = pool.pool_2d(x, 2), pool.pool_2d(x, 2, mode="average_exc_pad")
+    assert isinstance(best.owner.op, pool.Pool)
+    assert not isinstance(T.exp(x).owner.op, (pool.Pool, pool.PoolGrad))
+    for y, kind in ((best, pool.MaxPoolGrad), (mean, pool.AveragePoolGrad)):
+        slope = symc.grad(y.sum(), x)
+        assert isinstance(slope.owner.op, kind)
+        assert isinstance(slope.owner.op, pool.PoolGrad)

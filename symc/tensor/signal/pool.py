@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ...array.convert import as_tensor_variable
 from ...errors import NotScalarConstantError, user_message
 from ...graph.node import Constant, Variable
-from ...graph.trace import user_line
 from ...ops.constants import get_scalar_constant_value
 from ...ops.pool.geometry import MODES, PoolGeometry, window_numbers
 from ...ops.pool.ops import AveragePoolGradient, MaxPoolGradient, MaxPoolTangent, Pooling
+from .computed_windows import entries, pool_by_taking
 
 __all__ = [
     "AveragePoolGrad",
@@ -19,6 +21,7 @@ __all__ = [
     "MaxPoolGrad",
     "MaxPoolRop",
     "Pool",
+    "PoolGrad",
     "max_pool_2d_same_size",
     "pool_2d",
     "pool_3d",
@@ -30,42 +33,59 @@ DownsampleFactorMaxGradGrad = MaxPoolTangent
 MaxPoolRop = MaxPoolTangent
 
 
-def _numbers(given: Any, ndim: int, what: str, least: int) -> tuple[int, ...]:
-    """Integers from a number, a sequence or a constant tensor."""
+def _known(given: Any) -> Any:
+    """Numbers in the place of constant tensors."""
     if isinstance(given, Constant):
-        given = given.data.tolist()
-    elif isinstance(given, Variable):
-        raise ValueError(
-            user_message(
-                f"{what} of pooling must be known when the graph is built",
-                got=f"{given} of type {given.type}",
-                where=user_line(given) or None,
-            )
-        )
-    elif isinstance(given, (tuple, list)):
-        given = [_constant(v, what) for v in given]
-    return window_numbers(given, ndim, what, least)
+        return given.data.tolist()
+    if isinstance(given, (tuple, list)):
+        return [_known_scalar(v) for v in given]
+    return _known_scalar(given)
 
 
-def _constant(v: Any, what: str) -> Any:
-    if not isinstance(v, Variable):
+def _known_scalar(v: Any) -> Any:
+    if not isinstance(v, Variable) or v.type.ndim:
         return v
     try:
         return int(get_scalar_constant_value(v))
-    except NotScalarConstantError as error:
-        raise ValueError(f"{what} of pooling must be known when the graph is built") from error
+    except NotScalarConstantError:
+        return v
+
+
+def _is_computed(*given: Any) -> bool:
+    """Whether one of these arguments is an expression."""
+    flat = [v for g in given for v in (g if isinstance(g, (tuple, list)) else [g])]
+    return any(isinstance(v, Variable) for v in flat)
+
+
+def _by_taking(
+    x: Any, ws: Any, ignore_border: bool, stride: Any, pad: Any, mode: str, ndim: int
+) -> Any:
+    x = as_tensor_variable(x)
+    _check_mode(mode)
+    if x.type.ndim < ndim:
+        raise TypeError(f"pooling over {ndim} axes needs as many, got {x} of type {x.type}")
+    pads = [0] * ndim if pad is None else pad
+    if not ignore_border and (_is_computed(pads) or np.any(pads)):
+        raise NotImplementedError(f"pooling with pad needs ignore_border=True, got pad {pad}")
+    window = entries(ws, ndim, "ws")
+    strides = window if stride is None else entries(stride, ndim, "stride")
+    return pool_by_taking(x, window, strides, entries(pads, ndim, "pad"), ignore_border, mode)
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in MODES:
+        raise ValueError(
+            user_message("mode of pooling", got=repr(mode), expected=f"one of {', '.join(MODES)}")
+        )
 
 
 def _geometry(
     ws: Any, ignore_border: bool, stride: Any, pad: Any, mode: str, ndim: int
 ) -> PoolGeometry:
-    if mode not in MODES:
-        raise ValueError(
-            user_message("mode of pooling", got=repr(mode), expected=f"one of {', '.join(MODES)}")
-        )
-    window = _numbers(ws, ndim, "ws", 1)
-    strides = window if stride is None else _numbers(stride, ndim, "stride", 1)
-    pads = (0,) * ndim if pad is None else _numbers(pad, ndim, "pad", 0)
+    _check_mode(mode)
+    window = window_numbers(_known(ws), ndim, "ws", 1)
+    strides = window if stride is None else window_numbers(_known(stride), ndim, "stride", 1)
+    pads = (0,) * ndim if pad is None else window_numbers(_known(pad), ndim, "pad", 0)
     if any(pads) and not ignore_border:
         raise NotImplementedError(
             user_message("pooling with pad needs ignore_border=True", got=f"pad {pads}")
@@ -77,8 +97,25 @@ def _geometry(
     return PoolGeometry(window, strides, pads, bool(ignore_border), mode)
 
 
-class Pool:
+class _OfOps(type):
+    """Counts the ops that stand in graphs among the instances of a class."""
+
+    kinds: Any
+
+    def __instancecheck__(cls, op: Any) -> bool:
+        return type.__instancecheck__(cls, op) or isinstance(op, cls.kinds)
+
+
+class PoolGrad(metaclass=_OfOps):
+    """What the gradients of pooling are instances of."""
+
+    kinds = (MaxPoolGradient, AveragePoolGradient)
+
+
+class Pool(metaclass=_OfOps):
     """Pooling over the last `ndim` axes: called with a tensor, makes the node.
+
+    The ops of such nodes are among its instances.
 
     Parameters
     ----------
@@ -90,6 +127,8 @@ class Pool:
         Taken for compatibility.
     """
 
+    kinds = Pooling
+
     def __init__(
         self, ignore_border: bool = False, mode: str = "max", ndim: int = 2, openmp: Any = None
     ) -> None:
@@ -99,6 +138,9 @@ class Pool:
 
     def __call__(self, x: Any, ws: Any, stride: Any = None, pad: Any = None) -> Any:
         """Return `x`, pooled."""
+        ws, stride, pad = _known(ws), _known(stride), _known(pad)
+        if _is_computed(ws, stride, pad):
+            return _by_taking(x, ws, self.ignore_border, stride, pad, self.mode, self.ndim)
         geometry = _geometry(ws, self.ignore_border, stride, pad, self.mode, self.ndim)
         return Pooling(geometry)(x)
 
@@ -156,7 +198,9 @@ def pool_2d(
     input : tensor_like
         At least two axes.
     ws : int or pair of int
-        Rows and columns of a window.
+        Rows and columns of a window. It, `stride` and `pad` may be integer scalars or vectors that
+        are computed, or pairs of such scalars; then every window is taken out of the input first,
+        which is slower.
     ignore_border : bool, optional
         Whether windows that do not fit are left out; by default they are cut off at the border.
     stride : int or pair of int, optional
