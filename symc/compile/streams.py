@@ -140,6 +140,10 @@ class RandomStreams:
         state = random_state_constructor(self._new_state(number), f"random state {number}")
         drawn = op(state, *args, **kwargs)
         following, drawn = drawn if isinstance(drawn, (tuple, list)) else (advance(state), drawn)
+        return self._kept(state, following, drawn)
+
+    def _kept(self, state: Any, following: Any, drawn: Any) -> Any:
+        """Note a draw and its state, which advances by itself."""
         state.default_update = following
         self.state_updates.append((state, following))
         drawn.rng, drawn.update = state, (state, following)

@@ -14,11 +14,11 @@ from ..errors import user_message
 from ..ops.accumulate import cumsum
 from ..ops.alloc import arange
 from ..ops.elemwise import cast
-from ..ops.math import eq, log1p, maximum
+from ..ops.math import eq
 from ..ops.random.parameters import discrete_dtype
 from ..ops.random.selection import ChooseCategory
+from ..ops.random.successive import TakeCategories
 from ..ops.shape import reshape
-from ..ops.sort import argsort
 
 __all__ = [
     "ChoiceFromUniform",
@@ -26,7 +26,7 @@ __all__ = [
     "MultinomialWOReplacementFromUniform",
 ]
 
-_choose = ChooseCategory()
+_choose, _take = ChooseCategory(), TakeCategories()
 
 
 class _FromUniform:
@@ -71,39 +71,26 @@ class ChoiceFromUniform(_FromUniform):
 
     Parameters
     ----------
+    replace : bool
+        Whether a category may be chosen twice. If not, the weight of one that was chosen is 0 for
+        the numbers that follow in its row, as if the other weights were divided by their sum.
     odtype : str
         Dtype of the result; "auto" stands for int64.
-    replace : bool
-        Whether a category may be chosen twice. If not, `unis` has a number for every element of
-        `pvals`, row by row, as for `MultinomialWOReplacementFromUniform`.
     """
 
-    def __init__(self, odtype: str = "int64", replace: bool = True) -> None:
+    def __init__(self, replace: bool = False, odtype: str = "auto") -> None:
         super().__init__("int64" if odtype == "auto" else odtype)
         self.replace = bool(replace)
 
     def __call__(self, pvals: Any, unis: Any, n: Any = 1) -> Any:
-        if not self.replace:
-            return _in_turn(pvals, unis, n, self.odtype)
         p, u, _, dtype = self._arguments(pvals, unis, n)
-        return cast(_choose(cumsum(p, axis=1), u), dtype)
+        if self.replace:
+            return cast(_choose(cumsum(p, axis=1), u), dtype)
+        return cast(_take(p, u), dtype)
 
 
-class MultinomialWOReplacementFromUniform(_FromUniform):
-    """Different categories: ``(pvals, unis, n=1)`` gives a matrix of shape (rows, n).
+class MultinomialWOReplacementFromUniform(ChoiceFromUniform):
+    """Different categories: `ChoiceFromUniform` without replacement, under its older name."""
 
-    `unis` has a number for every element of `pvals`: categories are in the order of exponential
-    numbers divided by their probabilities (Efraimidis, Spirakis 2006).
-    """
-
-    def __init__(self, odtype: str = "int64") -> None:
-        super().__init__("int64" if odtype == "auto" else odtype)
-
-    def __call__(self, pvals: Any, unis: Any, n: Any = 1) -> Any:
-        return _in_turn(pvals, unis, n, self.odtype)
-
-
-def _in_turn(pvals: Any, unis: Any, n: Any, dtype: str) -> Any:
-    p = as_tensor_variable(pvals)
-    u = maximum(reshape(as_tensor_variable(unis), p.shape, ndim=2), 2.0**-54)
-    return cast(argsort(-log1p(-u) / p, axis=1)[:, :n], dtype)
+    def __init__(self, odtype: str = "auto") -> None:
+        super().__init__(False, odtype)

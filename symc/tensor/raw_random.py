@@ -6,6 +6,8 @@ They are the functions of `symc.ops.random` of the same names.
 from __future__ import annotations
 
 import functools
+import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,15 +39,19 @@ __all__ = [
     "beta",
     "binomial",
     "choice",
+    "choice_helper",
     "exponential",
     "gamma",
     "multinomial",
+    "multinomial_helper",
     "multinomial_wo_replacement",
     "normal",
     "permutation",
+    "permutation_helper",
     "poisson",
     "randint",
     "random_integers",
+    "random_integers_helper",
     "random_state_type",
     "shuffle_row_elements",
     "truncated_normal",
@@ -56,12 +62,15 @@ RandomStreamsBase = RandomStreams
 
 
 def _with_state(draw: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
-    """The draw, with the next state before it."""
+    """The draw, with the next state before it; Theano calls its first parameter random_state."""
 
     @functools.wraps(draw)
-    def function(state: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        return advance(state), draw(state, *args, **kwargs)
+    def function(random_state: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        return advance(random_state), draw(random_state, *args, **kwargs)
 
+    first, *rest = inspect.signature(draw).parameters.values()
+    signature = inspect.Signature([first.replace(name="random_state"), *rest])
+    function.__signature__ = signature  # type: ignore[attr-defined]
     return function
 
 
@@ -91,6 +100,8 @@ class RandomFunction(BuiltinOp):
         A method of `numpy.random.Generator` by name, or ``fn(generator, *parameters, size)``.
     outtype : TensorType
         Type of the draw.
+    inplace : bool
+        Accepted for Theano's sake; memory is the planner's business.
     ndim_added : int
         How many axes the draw has more than `size` has lengths.
 
@@ -101,7 +112,10 @@ class RandomFunction(BuiltinOp):
 
     __props__ = ("fn", "outtype", "ndim_added")
 
-    def __init__(self, fn: Any, outtype: TensorType, ndim_added: int = 0) -> None:
+    def __init__(
+        self, fn: Any, outtype: TensorType, inplace: bool = False, ndim_added: int = 0
+    ) -> None:
+        del inplace
         if not callable(fn) and not hasattr(np.random.Generator, str(fn)):
             raise ValueError(
                 user_message("NumPy's Generator has no such method", got=repr(fn)[:100])
@@ -141,3 +155,43 @@ class RandomFunction(BuiltinOp):
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Return that draws by NumPy have no derivative."""
         return [[False, False] for _ in node.inputs]
+
+
+# ---- draws by NumPy, as functions for `RandomFunction`
+
+
+def random_integers_helper(random_state: Any, low: Any, high: Any, size: Any) -> Any:
+    """Draw integers from `low` to `high`, both included, by a generator of NumPy's."""
+    whole = getattr(random_state, "integers", None) or random_state.randint
+    return whole(low, np.asarray(high) + 1, size)
+
+
+def choice_helper(random_state: Any, a: Any, replace: bool, p: Any, size: Any) -> Any:
+    """Draw elements of `a` by a generator of NumPy's; no `p` (size 0) means equal chances."""
+    if np.ndim(a) > 1:
+        raise ValueError(user_message("a is a number or a vector", got=f"rank {np.ndim(a)}"))
+    chances = None if p is None or not np.size(p) else p
+    population = int(a) if np.ndim(a) == 0 else a
+    return random_state.choice(population, size, bool(replace), chances)
+
+
+def permutation_helper(random_state: Any, n: Any, shape: Any) -> np.ndarray[Any, Any]:
+    """Draw permutations of 0 ... n - 1 along a last axis, by a generator of NumPy's."""
+    lengths = () if shape is None else tuple(int(k) for k in np.atleast_1d(shape))
+    rows = [random_state.permutation(int(n)) for _ in range(math.prod(lengths))]
+    return np.array(rows, dtype=np.int64).reshape(*lengths, int(n))
+
+
+def multinomial_helper(random_state: Any, n: Any, pvals: Any, size: Any) -> Any:
+    """Draw counts of categories by a generator of NumPy's.
+
+    `n` and `pvals` (without its last axis) are broadcast to `size`, by default to each other.
+    """
+    trials, chances = np.asarray(n), np.asarray(pvals, np.float64)
+    if size is None:
+        size = np.broadcast_shapes(trials.shape, chances.shape[:-1])
+    lengths = tuple(int(k) for k in np.atleast_1d(size))
+    trials = np.broadcast_to(trials, lengths).ravel()
+    chances = np.broadcast_to(chances, (*lengths, chances.shape[-1])).reshape(len(trials), -1)
+    rows = [random_state.multinomial(k, p) for k, p in zip(trials, chances, strict=True)]
+    return np.array(rows, dtype=np.int64).reshape(*lengths, np.shape(pvals)[-1])

@@ -332,25 +332,47 @@ def test_the_interface_of_mrg():
     assert len(twin.updates()) == 2
 
 
-def test_categories_from_given_numbers():
-    p, u, v = T.dmatrix(), T.dvector(), T.dvector()
-    f = symc.function([p, u, v], [
+@pytest.mark.parametrize("mode", [None, "NUMPY"])
+def test_categories_from_given_numbers(mode):
+    p, u = T.dmatrix(), T.dvector()
+    f = symc.function([p, u], [
         MultinomialFromUniform("auto")(p, u, n=2),
-        ChoiceFromUniform()(p, u, n=2),
-        MultinomialWOReplacementFromUniform()(p, v, n=2),
-        ChoiceFromUniform(replace=False)(p, v, 1),
-    ])  # fmt: skip
+        ChoiceFromUniform(replace=True)(p, u, n=2),
+        MultinomialWOReplacementFromUniform()(p, u, n=2),
+        ChoiceFromUniform()(p, u[:2]),
+    ], mode=mode)  # fmt: skip
     weights = np.array([[0.25, 0.25, 0.5], [1.0, 0.0, 0.0]])
-    numbers = np.array([0.1, 0.3, 0.75, 0.99])
-    exponential = np.array([0.3, 0.1, 0.8, 0.5, 0.1, 0.1])
-    counts, chosen, different, first = f(weights, numbers, exponential)
+    numbers = np.array([0.1, 0.3, 0.3, 0.99])
+    counts, chosen, different, first = f(weights, numbers)
     assert counts.dtype == "float64"
-    np.testing.assert_array_equal(counts, [[1, 0, 1], [2, 0, 0]])
-    np.testing.assert_array_equal(chosen, [[0, 2], [0, 0]])
-    np.testing.assert_array_equal(different[0], [1, 0])
-    np.testing.assert_array_equal(first[:, 0], [1, 0])
+    np.testing.assert_array_equal(counts, [[1, 1, 0], [2, 0, 0]])
+    np.testing.assert_array_equal(chosen, [[0, 1], [0, 0]])
+    # 0.25 : 0.5 are left of the first row, and nothing of the second.
+    np.testing.assert_array_equal(different, [[0, 1], [0, 2]])
+    np.testing.assert_array_equal(first, [[0], [0]])
     with pytest.raises(TypeError, match="a matrix of probabilities"):
         ChoiceFromUniform()(u, u)
+    g = symc.function([p, u], ChoiceFromUniform()(p, u, n=4), mode=mode)
+    with pytest.raises(ValueError, match="more different categories"):
+        g(weights, np.zeros(8))
+
+
+@pytest.mark.parametrize("mode", [None, "NUMPY"])
+def test_successive_categories_are_those_of_divided_weights(mode):
+    rng = np.random.default_rng(3)
+    weights = rng.random((20, 7))
+    weights[rng.random(weights.shape) < 0.3] = 0
+    weights[:, 5:] += 0.01
+    weights /= weights.sum(1, keepdims=True)
+    numbers = rng.random(2 * 20)
+    p, u = T.dmatrix(), T.dvector()
+    got = symc.function([p, u], ChoiceFromUniform()(p, u, n=2), mode=mode)(weights, numbers)
+    for r, row in enumerate(weights):
+        first = int(np.searchsorted(np.cumsum(row), numbers[r], side="right"))
+        rest = row / (1 - row[first])
+        rest[first] = 0
+        second = int(np.searchsorted(np.cumsum(rest), numbers[20 + r], side="right"))
+        assert got[r].tolist() == [first, second]
 
 
 def test_numpys_functions_as_draws():
