@@ -68,7 +68,17 @@ def extensions():
 
 
 DEMO = ["scikit-learn>=1.4", "matplotlib>=3.8", "rich>=13"]
-TEST = ["pytest>=8", "hypothesis>=6.90", "mpmath>=1.3", "ruff>=0.9", "mypy>=1.13", *DEMO]
+LEARN = ["scikit-learn>=1.6"]
+TEST = [
+    "pytest>=8",
+    "hypothesis>=6.90",
+    "mpmath>=1.3",
+    "ruff>=0.9",
+    "mypy>=1.13",
+    "pandas>=2.2",
+    *DEMO,
+    *LEARN,
+]
 BENCH = [
     "numexpr>=2.10",
     "numba>=0.60",
@@ -102,10 +112,11 @@ setup(
     install_requires=["numpy>=2.0", "scipy>=1.13", "cffi>=1.16"],
     extras_require={
         "demo": DEMO,
+        "learn": LEARN,
         "test": TEST,
         "bench": BENCH,
         "cuda": ["pycuda>=2024.1"],
-        "docs": ["pydot>=2", *DEMO],
+        "docs": ["pydot>=2", *DEMO, *LEARN],
     },
     packages=[
         *find_packages(include=["symc", "symc.*", "symc_cuda", "symc_cuda.*"]),

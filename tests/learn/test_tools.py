@@ -58,7 +58,7 @@ def classifier(**settings: Any) -> Any:
         CalibratedClassifierCV(classifier(), cv=3),
         CalibratedClassifierCV(classifier(loss="hinge"), cv=3),
         BaggingClassifier(classifier(), n_estimators=3, random_state=0),
-        BaggingClassifier(classifier(), n_estimators=3, max_samples=0.1, random_state=0),
+        BaggingClassifier(classifier(), n_estimators=3, max_samples=12, random_state=0),
         AdaBoostClassifier(classifier(), n_estimators=2, random_state=0),
         StackingClassifier([("a", classifier()), ("b", classifier(loss="hinge"))], cv=2),
         VotingClassifier([("a", classifier()), ("b", classifier(network=linear))], voting="soft"),
