@@ -78,6 +78,7 @@ class Body:
         self.needs: set[str] = set()
         self.uses_blas = False
         self.provided: set[int] = set()
+        self.written = {self.places.root(b) for s in program.all_steps for b in s.writes()}
         self.repeats: list[Expr] = []
         self.counters: list[str] = []
         self._made: dict[Hashable, tuple[Sequence[Variant], list[NestFunction]]] = {}
@@ -247,8 +248,7 @@ class Body:
         self._estimate(kernel)
         packed: dict[str, str] = {}
         if variants[0].pack:
-            packed, lines = self._packed(number, variants[0], bind)
-            self.lines.extend(lines)
+            packed = self._packed_for_good(number, variants[0], bind)
         calls = []
         for variant, function in zip(variants, functions, strict=True):
             before: list[str] = []
@@ -320,6 +320,17 @@ class Body:
                 terms.append(f"{actual} == {expected}")
         return terms
 
+    def _packed_for_good(
+        self, number: int, variant: Variant, bind: dict[str, int]
+    ) -> dict[str, str]:
+        """Print contiguous copies of operands; what no step writes is copied once in a block."""
+        names, lines = self._packed(number, variant, bind)
+        self.lines.extend(lines)
+        for key, name in names.items():
+            if self.places.root(bind[key]) not in self.written:
+                self.places.block.names["packed", bind[key]] = name
+        return names
+
     def _packed(
         self, number: int, variant: Variant, bind: dict[str, int]
     ) -> tuple[dict[str, str], list[str]]:
@@ -327,6 +338,10 @@ class Body:
         names: dict[str, str] = {}
         lines: list[str] = []
         for key in variant.contiguous:
+            known = self.places.block.find(("packed", bind[key]))
+            if known is not None:
+                names[key] = known
+                continue
             condition = " && ".join(self._contiguous(bind[key]))
             if condition:
                 names[key] = f"q{number}_{bind[key]}"

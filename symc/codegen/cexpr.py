@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,17 +24,26 @@ _TIGHT = re.compile(r"-?\w+(\.\w+)?$|\w+\([^()]*\)$|\([^()]*\)$")
 _OWN_CALL = re.compile(r"sy_(\w+)\(([\w, ]*)\)")
 DEAR_CALL = 15
 """Cost from which a function is not inlined in a kernel that has many of them."""
-_STRIP_FUNCTION = """\
-static __attribute__((noinline)) void {name}({ctype} *restrict a, int64_t n) {{
-  const int64_t end = (n + {lanes} - 1) / {lanes} * {lanes};
-  for (int64_t k = n; k < end; k++) a[k] = a[0];
-  for (int64_t i = 0; i < end; i += {lanes}) {{
+_STRIP_HEAD = """\
+__attribute__((noinline, weak, visibility("hidden")))
+void {name}({ctype} *to, const {ctype} *from, int64_t n)"""
+"""A library has one copy, whichever of its units define it."""
+_STRIP_BODY = """ {{
+  for (int64_t i = 0; i < n; i += {lanes}) {{
+    {ctype} last[{lanes}], *y = to + i;
+    const {ctype} *x = from + i;
+    if (n - i < {lanes}) {{
+      for (int k = 0; k < {lanes}; k++) last[k] = from[i + k < n ? i + k : i];
+      x = y = last;
+    }}
     #pragma omp simd
-    for (int k = 0; k < {lanes}; k++) a[i + k] = {value};
+    for (int k = 0; k < {lanes}; k++) y[k] = {value};
+    for (int64_t k = i; y == last && k < n; k++) to[k] = last[k - i];
   }}
 }}
 """
-"""The last vector is full, too: its spare lanes do the work of the first element again."""
+"""`to` is `from`, or does not overlap it. The last vector is full, too: its spare lanes do the work
+of one of its elements again."""
 _MAX_INLINE = 60
 _INLINE_OPS = ("add", "sub", "mul")
 _PLAIN_INTEGERS = {"lt", "le", "gt", "ge", "eq", "neq", "minimum", "maximum", "size_div"}
@@ -62,6 +72,24 @@ def storage_type(dtype: str) -> str:
 def is_index_arithmetic(node: Expr) -> bool:
     """Whether `node` is a sum, difference or product of int64 values."""
     return node.kind == "call" and node.dtype == "int64" and node.op.name in _INLINE_OPS
+
+
+class Outlined(NamedTuple):
+    """A C function that kernels call.
+
+    Attributes
+    ----------
+    name, text : str
+    head : str
+        Its declaration, by which other units can call it; empty if each needs a copy.
+    needs : frozenset of str
+        Headers of its text, besides those of the kernels that call it.
+    """
+
+    name: str
+    text: str
+    head: str = ""
+    needs: frozenset[str] = frozenset()
 
 
 class Block:
@@ -124,8 +152,8 @@ class ExprPrinter:
         Headers of the texts printed so far.
     outline : bool
         Whether functions of ``special.h`` are called instead of being inlined.
-    outlined : dict of str to str
-        Functions that are called so: their texts by name.
+    outlined : dict of str to Outlined
+        Functions that are called so, by name.
     """
 
     def __init__(
@@ -142,7 +170,7 @@ class ExprPrinter:
         self.count = 0
         self.needs: set[str] = set()
         self.outline = False
-        self.outlined: dict[str, str] = {}
+        self.outlined: dict[str, Outlined] = {}
 
     def fresh(self) -> str:
         """A new name of a value."""
@@ -230,17 +258,18 @@ class ExprPrinter:
         if call is None or not node.op.vector or node.op.cost < DEAR_CALL:
             return tight(text)
         name = f"sy_call_{call[1]}"
-        self.outlined[name] = lane_function(call[1], storage_type(node.dtype), len(node.args))
+        text = lane_function(call[1], storage_type(node.dtype), len(node.args))
+        self.outlined[name] = Outlined(name, text)
         return f"{name}({call[2]})"
 
     def strip_function(self, op: ScalarOp, dtype: str) -> str:
-        """The name of a function that applies `op` to the elements of an array, in place."""
-        self.needs.update(op.needs)
+        """The name of a function that applies `op` to the elements of an array."""
         name = f"sy_strip_{op.name}_{SHORT_NAME[dtype]}"
         lanes = APPLY_BYTES // np.dtype(dtype).itemsize
-        self.outlined[name] = _STRIP_FUNCTION.format(
-            name=name, ctype=storage_type(dtype), lanes=lanes, value=op.c_text(dtype, ["a[i + k]"])
-        )
+        ctype, value = storage_type(dtype), op.c_text(dtype, ["x[k]"])
+        head = _STRIP_HEAD.format(name=name, ctype=ctype)
+        text = head + _STRIP_BODY.format(ctype=ctype, lanes=lanes, value=value)
+        self.outlined[name] = Outlined(name, text, head, frozenset(op.needs))
         return name
 
     def index_text(self, block: Block, node: Expr, local: dict[Expr, str] | None = None) -> str:

@@ -15,7 +15,7 @@ from ..loop import ir
 from ..loop.kernel import Store
 from ..scalar.ctext import SHORT_NAME
 from ..scalar.expr import Expr, walk
-from .cexpr import DEAR_CALL, Block, ExprPrinter, storage_type
+from .cexpr import DEAR_CALL, Block, ExprPrinter, Outlined, storage_type
 from .flags import level_for
 from .hoist import invariants
 
@@ -61,7 +61,7 @@ class NestFunction:
         Optimisation option for the compiler.
     needs : frozenset of str
         Headers that the text uses, besides ``symc_abi.h``.
-    outlined : frozenset of (str, str)
+    outlined : frozenset of Outlined
         Functions that the text calls out of line, see :func:`outlined_text`.
     """
 
@@ -71,7 +71,7 @@ class NestFunction:
     fallible: bool
     level: str
     needs: frozenset[str]
-    outlined: frozenset[tuple[str, str]]
+    outlined: frozenset[Outlined]
 
 
 def print_nest(nest: ir.Nest, aliased: frozenset[str] = frozenset()) -> NestFunction:
@@ -127,7 +127,7 @@ class _NestPrinter:
         text = "".join(self.outlined) + _body_text(head, lines)
         needs = frozenset(self.printer.needs)
         longest = _longest_run(text.splitlines())
-        called = frozenset(self.printer.outlined.items())
+        called = frozenset(self.printer.outlined.values())
         strips = any(isinstance(s, ir.Apply) for s, _ in ir.statements(self.nest.body))
         level = level_for(longest, strips)
         return NestFunction(text, head, tuple(parameters), self.fallible, level, needs, called)
@@ -344,7 +344,9 @@ class _NestPrinter:
     def _apply(self, stmt: ir.Apply) -> None:
         array = self.block.find(("array", stmt.array))
         function = self.printer.strip_function(stmt.op, self.dtypes[stmt.array])
-        self._line(f"{function}({array}, {self._index_values([stmt.count])[0]});")
+        count, *index = self._index_values([stmt.count, *(stmt.source.args if stmt.source else ())])
+        source = f"&{self._element(stmt.source.payload, index)}" if stmt.source else array
+        self._line(f"{function}({array}, {source}, {count});")
 
     def _array(self, stmt: ir.Array) -> None:
         name = self._new("a")
@@ -560,14 +562,14 @@ def _dear_calls(nest: ir.Nest) -> int:
     )
 
 
-def outlined_text(functions: Iterable[tuple[str, str]]) -> str:
-    """Functions that stay calls, in scalar and in vector code, from their names and texts.
+def outlined_text(functions: Iterable[Outlined]) -> str:
+    """Functions that stay calls, in scalar and in vector code.
 
     Each is defined once in a text, however many units are joined to it.
     """
     return "".join(
-        f"#ifndef SY_HAS_{name}\n#define SY_HAS_{name}\n{text}#endif\n"
-        for name, text in sorted(functions)
+        f"#ifndef SY_HAS_{f.name}\n#define SY_HAS_{f.name}\n{f.text}#endif\n"
+        for f in sorted(functions)
     )
 
 

@@ -329,6 +329,16 @@ def first_of_run(value: Expr, lane: Expr) -> Expr | None:
     place = run_place(value)
     if place is None:
         return None
+    return _at_first(value, place, lane)
+
+
+def first_of_loads(value: Expr, lane: Expr) -> Expr | None:
+    """`value` at lane 0, if it is a load whose last index is greater by one at the next lane."""
+    return _at_first(value, value.args[-1], lane) if value.kind == "load" and value.args else None
+
+
+def _at_first(value: Expr, place: Expr, lane: Expr) -> Expr | None:
+    """`value` at lane 0, if of its operands only the last, `place`, grows: by one per lane."""
     ctx = value.ctx
     grows = linear(ctx, [place], [ctx.integer(1)], {lane.payload})
     others = [*value.args[:-1], *(atom for atom, _ in grows.atoms)]

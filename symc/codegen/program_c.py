@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from ..loop.program import Program
@@ -76,7 +77,9 @@ def program_source(
         "\n",
         _body_text(body, name),
     ]
-    needs = body.needs.union(*(function.needs for function in body.functions.values()))
+    kernels = body.functions.values()
+    needs = body.needs.union(*(k.needs for k in kernels))
+    needs |= {n for k in kernels for f in k.outlined for n in f.needs}
     return ProgramSource(
         units=split_units(name, body, "".join(main)),
         sizes=len(body.places.early),
@@ -225,9 +228,14 @@ def _prologue(program: Program, body: Body) -> _Prologue:
         if _outcome(places, buffer)[0] == "fresh":
             for axis, length in enumerate(places.buffers[buffer].shape):
                 prologue.line(f"c->out[{place}].n[{axis}] = {prologue.value(length)};")
-    for place, slot in enumerate(program.slots):
-        early = places.is_early(slot.bytes)
-        prologue.line(f"c->slot_bytes[{place}] = {prologue.value(slot.bytes) if early else 0};")
+    for run, size in _runs(s.bytes for s in program.slots):
+        text = prologue.value(size) if places.is_early(size) else "0"
+        if len(run) < 3:
+            for place in run:
+                prologue.line(f"c->slot_bytes[{place}] = {text};")
+        else:
+            bounds = f"int k = {run.start}; k < {run.stop}; k++"
+            prologue.line(f"for ({bounds}) c->slot_bytes[k] = {text};")
     work = ["0.0"]
     for points, nanoseconds in body.work.items():
         work.append(f"{nanoseconds} * (double){prologue.value(points)}")
@@ -235,6 +243,15 @@ def _prologue(program: Program, body: Body) -> _Prologue:
     for expr, place in places.early.items():
         prologue.line(f"c->size[{place}] = {prologue.value(expr)};")
     return prologue
+
+
+def _runs(items: Iterable[Expr]) -> Iterator[tuple[range, Expr]]:
+    """Equal items in a row: their places, and one of them."""
+    start = 0
+    for item, group in groupby(items):
+        count = sum(1 for _ in group)
+        yield range(start, start + count), item
+        start += count
 
 
 def _results(program: Program, places: Places) -> list[int]:

@@ -21,7 +21,7 @@ from ..scalar.expr import Expr, substitute, walk
 from .cstyle import MAX_INLINED
 from .loops import Loops, is_function
 from .place import Point
-from .prepare import first_of_run
+from .prepare import first_of_loads, first_of_run
 
 FEWEST = 2
 """Functions from which on a kernel is swept in strips."""
@@ -73,14 +73,16 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
             inside.append(ir.Run(array, first, width))
             held[value] = ctx.load(array, (lane,), value.dtype)
             continue
-        body: list[ir.Stmt] = []
-        swept = value.args[0] if value in applied else value
-        (text,) = _with_held(loops, body, [swept], held)
-        body.append(Store(array, (lane,), text))
         inside.append(ir.Array(array, value.dtype, length))
-        inside.append(ir.For(index, zero, width, tuple(body), loops.kind))
+        swept = value.args[0] if value in applied else value
+        source = _in_memory(loops, swept, held, lane) if value in applied else None
+        if source is None:
+            body: list[ir.Stmt] = []
+            (text,) = _with_held(loops, body, [swept], held)
+            body.append(Store(array, (lane,), text))
+            inside.append(ir.For(index, zero, width, tuple(body), loops.kind))
         if value in applied:
-            inside.append(ir.Apply(array, value.op, width))
+            inside.append(ir.Apply(array, value.op, width, source))
         held[value] = ctx.load(array, (lane,), value.dtype)
     last: list[ir.Stmt] = []
     results = _with_held(loops, last, values, held)
@@ -103,6 +105,16 @@ def _applied(sweeps: Sequence[Expr]) -> set[Expr]:
     uses = Counter(n.op for n in functions)
     many = len(functions) > MAX_INLINED or max(uses.values(), default=0) >= OFTEN
     return set(functions) if many else set()
+
+
+def _in_memory(loops: Loops, value: Expr, held: dict[Expr, Expr], lane: Expr) -> Expr | None:
+    """The load of the value of the first lane, if those of all lanes lie side by side."""
+    if value in held:
+        return first_of_loads(held[value], lane)
+    placer = loops.placer
+    if value.kind != "load" or not (placer.flat or value.payload in placer.unit_requirements()):
+        return None
+    return first_of_loads(value, lane)
 
 
 def _length(loops: Loops) -> int:

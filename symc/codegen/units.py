@@ -1,7 +1,8 @@
 """How a program is cut into texts for the compiler.
 
 A small program is one unit. The kernels of a large one are spread over several, which are compiled
-at the same time; long straight-line code goes into units of its own, compiled with less effort.
+at the same time; long straight-line code goes into units of its own, compiled with less effort,
+and functions for strips into one, so that only this reads the headers of mathematical functions.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from .body_c import Body
+from .cexpr import Outlined
 from .cstyle import NestFunction, outlined_text
 from .flags import level_for
 
@@ -56,9 +58,10 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     lines = sum(k.text.count("\n") for k in kernels)
     levels = {k.level for k in kernels} or {level_for(0)}
     if len(levels) == 1 and lines <= UNIT_LINES * 5 // 4:
-        needs = body.needs.union(*[k.needs for k in kernels])
+        called = _called(kernels)
+        needs = body.needs.union(*[k.needs for k in kernels], *[f.needs for f in called])
         parts = [_named(body, k) for k in kernels]
-        text = "".join([_head(needs), _STATIC, _called(kernels), *parts, main])
+        text = "".join([_head(needs), _STATIC, outlined_text(called), *parts, main])
         return (SourceUnit(name, text, levels.pop()),)
     heads = [f"{k.head.replace('@', body.names[k.text])};\n" for k in kernels]
     text = "".join([_head(body.needs), _SHARED, *heads, "\n", main])
@@ -66,9 +69,17 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     for level in sorted(levels):
         for group in _groups([k for k in kernels if k.level == level]):
             needs = set().union(*[k.needs for k in group])
-            parts = [_named(body, k) for k in group]
-            text = "".join([_head(needs), _SHARED, _called(group), *parts])
+            called = _called(group)
+            parts = [f"{f.head};\n" for f in sorted(called) if f.head]
+            parts += [outlined_text(f for f in called if not f.head)]
+            parts += [_named(body, k) for k in group]
+            text = "".join([_head(needs), _SHARED, *parts])
             units.append(SourceUnit(f"{name}_{len(units)}", text, level))
+    shared = [f for f in _called(kernels) if f.head]
+    if shared:
+        needs = set().union(*[f.needs for f in shared])
+        text = _head(needs) + outlined_text(shared)
+        units.append(SourceUnit(f"{name}_{len(units)}", text, level_for(0, strips=True)))
     return tuple(units)
 
 
@@ -109,9 +120,9 @@ def _named(body: Body, kernel: NestFunction) -> str:
     return kernel.text.replace("@", body.names[kernel.text]) + "\n"
 
 
-def _called(kernels: Iterable[NestFunction]) -> str:
+def _called(kernels: Iterable[NestFunction]) -> set[Outlined]:
     """The functions that some kernels call out of line."""
-    return outlined_text(set().union(*[k.outlined for k in kernels]))
+    return set().union(*[k.outlined for k in kernels])
 
 
 def _groups(kernels: Sequence[NestFunction]) -> list[list[NestFunction]]:

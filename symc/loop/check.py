@@ -300,6 +300,8 @@ class _NestCheck:
             fail("Apply", f"{stmt.array} must be an array, and the count int64")
         if stmt.op.nin != 1 or stmt.op.out_dtype(found[0]) != found[0] or not stmt.op.vector:
             fail("Apply", f"{stmt.op.name} must be vector code for one {found[0]} and give one")
+        if stmt.source is not None and (stmt.source.kind, stmt.source.dtype) != ("load", found[0]):
+            fail("Apply", f"{stmt.source!r} is no load of a {found[0]}")
 
     def _rank(self, key: str) -> int:
         layout = self.nest.layouts.get(key)

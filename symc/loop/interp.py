@@ -314,7 +314,7 @@ class _NestRun:
             self.arrays[stmt.array][: len(points)] = values
         elif isinstance(stmt, ir.Apply):
             part = self.arrays[stmt.array][: int(self._value(stmt.count))]
-            part[:] = stmt.op.numpy_eval(part)
+            part[:] = stmt.op.numpy_eval(self._operands(stmt, part))
         elif isinstance(stmt, ir.Prefetch):
             pass  # a hint
         elif isinstance(stmt, ir.CheckIndex):
@@ -326,6 +326,17 @@ class _NestRun:
                 raise ReasonError(stmt.reason, tuple(int(self._value(e)) for e in stmt.shown))
         else:
             raise TypeError(f"not a statement: {stmt!r}")
+
+    def _operands(self, stmt: ir.Apply, part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        if stmt.source is None:
+            return part
+        key, index = stmt.source.payload, [int(self._value(a)) for a in stmt.source.args]
+        values, strides = self.arrays[key], self.layouts.get(key)
+        if strides is not None:
+            index = [sum(i * s for i, s in zip(index, strides, strict=True))]
+        *before, first = index
+        found: np.ndarray[Any, Any] = values[tuple(before)][first : first + len(part)]
+        return found
 
     def _declare(self, stmt: ir.Array) -> None:
         length = stmt.length if isinstance(stmt.length, int) else int(self._value(stmt.length))

@@ -139,10 +139,7 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Apply:
-    """Replace the first `count` elements of a local array by values of a function of them.
-
-    Elements after them, up to the next multiple of :data:`APPLY_BYTES`, become undefined; the
-    array has them.
+    """Store values of a function to the first `count` elements of a local array.
 
     Attributes
     ----------
@@ -151,11 +148,15 @@ class Apply:
         Of one operand, vector code, with a result of the array's type.
     count : Expr
         int64.
+    source : Expr or None
+        The load of the first operand, of the array's type; the others follow it in memory. None:
+        the operands are the elements of the array itself.
     """
 
     array: str
     op: ScalarOp
     count: Expr
+    source: Expr | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,7 +311,7 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
     if isinstance(stmt, Run):
         return (stmt.value, stmt.count)
     if isinstance(stmt, Apply):
-        return (stmt.count,)
+        return (stmt.count,) if stmt.source is None else (stmt.count, stmt.source)
     if isinstance(stmt, For):
         work = () if stmt.work is None else (stmt.work,)
         return (stmt.start, stmt.stop, *work)

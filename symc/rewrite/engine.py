@@ -405,16 +405,27 @@ _EARLY = frozenset(("fold", "canonical"))
 
 def _find_canonical_forms() -> None:
     """Let patterns of later phases match what the canonical phase makes of their left sides."""
-    for entry in all_rules():
-        pattern = entry.pattern
-        if pattern is None or pattern.form_sought or _EARLY.issuperset(entry.phases):
-            continue
+    sought = [
+        entry.pattern
+        for entry in all_rules()
+        if entry.pattern is not None
+        and not entry.pattern.form_sought
+        and not _EARLY.issuperset(entry.phases)
+    ]
+    if not sought:
+        return
+    forms = _optimize([p.left for p in sought], None, _CANONICAL).outputs
+    for pattern in sought:
         pattern.form_sought = True
-        (form,) = _optimize([pattern.left], None, _CANONICAL).outputs
-        if form is pattern.left or form.owner is None:
-            continue
+    found = [
+        (pattern, form)
+        for pattern, form in zip(sought, forms, strict=True)
+        if form is not pattern.left and form.owner is not None
+    ]
+    both = [side for pattern, form in found for side in (form, pattern.right)]
+    sides = iter(_optimize(both, None, _CANONICAL).outputs)
+    for (pattern, form), made, right in zip(found, sides, sides, strict=True):
         leaves = {v for v in ancestors([form]) if v.owner is None}
-        made, right = _optimize([form, pattern.right], None, _CANONICAL).outputs
         if made is not right and leaves >= pattern.needed:  # else another rule does it already
             pattern.forms.append(form)
 

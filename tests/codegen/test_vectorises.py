@@ -101,13 +101,13 @@ def test_many_functions_are_called_in_vectors(tmp_path):
     case = m.case("many", "a", "", [stage], ("z",), lambda v: (many(v["x"]),))
     nest = case.nests()["flat"]
     text, _ = nest_text([nest])
-    assert text.count("void sy_strip_tanh_f64(double *restrict a, int64_t n)") == 1
+    assert text.count("void sy_strip_tanh_f64(double *to, const double *from, int64_t n)") == 1
     assert text.count("  sy_strip_tanh_f64(") == 9  # the last one is where the result is stored
     assert vectorised_functions([nest], tmp_path) == {0}
     listing = subprocess.run(
-        ["objdump", "-d", str(tmp_path / "unit.o")], capture_output=True, text=True
+        ["objdump", "-dr", str(tmp_path / "unit.o")], capture_output=True, text=True
     ).stdout
-    assert sum("call" in line and "sy_strip_" in line for line in listing.splitlines()) >= 19
+    assert sum("R_" in line and "sy_strip_" in line for line in listing.splitlines()) >= 19
     check_all([case], tmp_path, ("-O1", "-mavx2", "-mfma"))
 
 
