@@ -10,6 +10,7 @@ import pytest
 import symc.compile
 from symc import gof
 from symc.scan_module import scan_utils
+from symc.tensor.nnet import nnet
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "from_theano.md"
 ROWS = [
@@ -24,6 +25,7 @@ def test_the_table_is_complete() -> None:
     absent = {f"gof.{name}": use for name, use in gof.ABSENT.items()}
     absent |= {f"compile.{name}": use for name, use in symc.compile.ABSENT.items()}
     absent |= {f"scan_module.scan_utils.{name}": use for name, use in scan_utils.ABSENT.items()}
+    absent |= {f"tensor.nnet.nnet.{name}": use for name, use in nnet.ABSENT.items()}
     assert absent == TABLE
 
 

@@ -64,14 +64,7 @@ class LocalResponseNormalization2DLayer(Layer):
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The input over its neighbours' response."""
-        half = self.n // 2
-        batch, channels, rows, columns = (input.shape[k] for k in range(4))
-        squares = T.alloc(
-            T.zeros((), dtype=input.dtype), batch, channels + 2 * half, rows, columns
-        )
-        squares = T.set_subtensor(squares[:, half : half + channels], T.sqr(input))
-        total = sum(squares[:, i : i + channels] for i in range(self.n))
-        return input / (self.k + self.alpha * total) ** self.beta
+        return T.nnet.local_response_normalization(input, self.alpha, self.k, self.beta, self.n)
 
 
 class BatchNormLayer(Layer):

@@ -7,12 +7,13 @@ from typing import Any
 from ...array.convert import as_tensor_variable
 from ...errors import user_message
 from ...ops.advanced import advanced_index
-from ...ops.alloc import arange
+from ...ops.alloc import arange, zeros
 from ...ops.dot import dot, tensordot
 from ...ops.reduce import sum as sum_
 from ...ops.softmax import softmax
+from ...ops.write import inc_subtensor
 
-__all__ = ["h_softmax", "sparse_block_dot"]
+__all__ = ["SparseBlockGemv", "SparseBlockOuter", "h_softmax", "sparse_block_dot"]
 
 
 def sparse_block_dot(W: Any, h: Any, inputIdx: Any, b: Any, outputIdx: Any) -> Any:
@@ -98,3 +99,35 @@ def h_softmax(
     scores = sum_(x.dimshuffle(0, 1, "x") * blocks, axis=1) + advanced_index(bias, [which])
     row = arange(batch_size)
     return advanced_index(classes, [row, which]) * advanced_index(softmax(scores), [row, place])
+
+
+class SparseBlockGemv:
+    """``op(o, W, h, inputIdx, outputIdx)``: `o` plus products of blocks."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+    def __call__(self, o: Any, W: Any, h: Any, inputIdx: Any, outputIdx: Any) -> Any:
+        """Return ``o[n, j] + sum_i h[n, i] . W[inputIdx[n, i], outputIdx[n, j]]``."""
+        o, W = as_tensor_variable(o), as_tensor_variable(W)
+        none = zeros((W.shape[1], W.shape[3]), dtype=W.type.dtype)
+        return o + sparse_block_dot(W, h, inputIdx, none, outputIdx)
+
+
+class SparseBlockOuter:
+    """``op(o, x, y, xIdx, yIdx, alpha)``: `o` plus outer products in some of its blocks."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+    def __call__(
+        self, o: Any, x: Any, y: Any, xIdx: Any, yIdx: Any, alpha: Any = None
+    ) -> Any:
+        """Return `o` with ``alpha * outer(x[n, i], y[n, j])`` added at ``xIdx[n, i], yIdx[n, j]``.
+
+        `o` has shape (blocks of x, blocks of y, size of x, size of y).
+        """
+        o, x, y, k, m = map(as_tensor_variable, (o, x, y, xIdx, yIdx))
+        outer = x.dimshuffle(0, 1, "x", 2, "x") * y.dimshuffle(0, "x", 1, "x", 2)
+        outer = outer if alpha is None else outer * alpha
+        return inc_subtensor(o[k.dimshuffle(0, 1, "x"), m.dimshuffle(0, "x", 1)], outer)

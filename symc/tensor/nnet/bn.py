@@ -13,7 +13,15 @@ from ...ops.math import inv, mul, sqr, sqrt
 from ...ops.reduce import sum as sum_
 from ...ops.shape import addbroadcast
 
-__all__ = ["batch_normalization", "batch_normalization_test", "batch_normalization_train"]
+__all__ = [
+    "AbstractBatchNormInference",
+    "AbstractBatchNormTrain",
+    "AbstractBatchNormTrainGrad",
+    "BNComposite",
+    "batch_normalization",
+    "batch_normalization_test",
+    "batch_normalization_train",
+]
 
 
 def _axes(axes: Any, ndim: int) -> tuple[int, ...]:
@@ -185,3 +193,65 @@ def batch_normalization_test(
     wide: Sequence[Any] = [layout.spread(v) for v in (gamma, beta, mean, var)]
     scale = wide[0] / sqrt(wide[3] + cast(as_tensor_variable(epsilon), x.type.dtype))
     return (x - wide[2]) * scale + wide[1]
+
+
+class BNComposite:
+    """``op(x, mean, std, gamma, beta)``: ``(x - mean) * gamma / std + beta``."""
+
+    def __init__(self, dtype: str | None = None) -> None:
+        self.dtype = dtype
+
+    def __call__(self, x: Any, mean: Any, std: Any, gamma: Any, beta: Any) -> Any:
+        """Return the normalised tensor."""
+        return batch_normalization(x, gamma, beta, mean, std)
+
+
+class _OverAxes:
+    """An op of batch normalisation: the axes that it averages over."""
+
+    def __init__(self, axes: Sequence[int] = (0,)) -> None:
+        self.axes = tuple(axes)
+
+
+class AbstractBatchNormTrain(_OverAxes):
+    """``op(x, scale, bias, ...)``: normalisation by the batch, see `batch_normalization_train`."""
+
+    def __call__(
+        self,
+        x: Any,
+        scale: Any,
+        bias: Any,
+        epsilon: Any = 1e-4,
+        running_average_factor: Any = 0.1,
+        running_mean: Any = None,
+        running_var: Any = None,
+    ) -> tuple[Any, ...]:
+        """Return the normalised batch, its mean and inverse deviation, and new averages."""
+        return batch_normalization_train(
+            x, scale, bias, self.axes, epsilon, running_average_factor, running_mean, running_var
+        )
+
+
+class AbstractBatchNormInference(_OverAxes):
+    """``op(x, scale, bias, mean, variance, epsilon)``: see `batch_normalization_test`."""
+
+    def __call__(
+        self, x: Any, scale: Any, bias: Any, mean: Any, variance: Any, epsilon: Any = 1e-4
+    ) -> Any:
+        """Return the normalised tensor."""
+        return batch_normalization_test(x, scale, bias, mean, variance, self.axes, epsilon)
+
+
+class AbstractBatchNormTrainGrad(_OverAxes):
+    """``op(x, dy, scale, x_mean, x_invstd)``: the gradients of a normalisation by the batch."""
+
+    def __call__(
+        self, x: Any, dy: Any, scale: Any, x_mean: Any, x_invstd: Any, epsilon: Any = 1e-4
+    ) -> tuple[Any, Any, Any]:
+        """Return the gradients with respect to inputs, scale and bias, in all axes."""
+        x, dy, scale, mean, inv = map(as_tensor_variable, (x, dy, scale, x_mean, x_invstd))
+        unit = (x - mean) * inv
+        along = (dy * unit).mean(self.axes, keepdims=True)
+        to_x = scale * inv * (dy - dy.mean(self.axes, keepdims=True) - unit * along)
+        to_scale = sum_(dy * unit, axis=self.axes, keepdims=True)
+        return to_x, to_scale, sum_(dy, axis=self.axes, keepdims=True)

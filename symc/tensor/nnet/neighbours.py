@@ -14,7 +14,7 @@ from ...ops.math import eq
 from ...ops.vector import as_size_vector
 from ...ops.write import set_subtensor
 
-__all__ = ["MODES", "images2neibs", "neibs2images"]
+__all__ = ["MODES", "Images2Neibs", "images2neibs", "neibs2images"]
 
 MODES = ("valid", "ignore_borders", "wrap_centered", "half", "full")
 
@@ -158,3 +158,19 @@ def neibs2images(neibs: Any, neib_shape: Any, original_shape: Any, mode: str = "
     high, wide = rows // c * c, columns // d * d
     frame = alloc(zeros((), dtype=neibs.type.dtype), n, s, rows, columns)
     return set_subtensor(frame[:, :, :high, :wide], inner.reshape((n, s, high, wide), ndim=4))
+
+
+class Images2Neibs:
+    """``op(ten4, neib_shape, neib_step)``: images cut into patches, see `images2neibs`.
+
+    Parameters
+    ----------
+    mode : {"valid", "ignore_borders", "wrap_centered", "half", "full"}
+    """
+
+    def __init__(self, mode: str = "valid") -> None:
+        self.mode = mode
+
+    def __call__(self, ten4: Any, neib_shape: Any, neib_step: Any = None) -> Any:
+        """Return a matrix with a patch in each row."""
+        return images2neibs(ten4, neib_shape, neib_step, self.mode)

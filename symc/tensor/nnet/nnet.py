@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401 - a namespace re-exports
 
+from ...lazy import late_names
 from ...ops.math import sigmoid, softplus
 from ...ops.softmax import (
     LogSoftmax,
@@ -31,3 +32,38 @@ from .extra import (
     softmax_graph,
     softmax_op,
 )
+from .op_names import (
+    CrossentropyCategorical1Hot,
+    CrossentropyCategorical1HotGrad,
+    CrossentropySoftmax1HotWithBiasDx,
+    CrossentropySoftmaxArgmax1HotWithBias,
+    Prepend_scalar_constant_to_each_row,
+    Prepend_scalar_to_each_row,
+    SoftmaxGrad,
+    SoftmaxWithBias,
+    crossentropy_categorical_1hot_grad,
+    crossentropy_softmax_1hot_with_bias_dx,
+    prepend_0_to_each_row,
+    prepend_1_to_each_row,
+    prepend_scalar_to_each_row,
+    scalar_sigmoid,
+    sigmoid_inplace,
+    softmax_grad,
+)
+
+_FOUND = (
+    "every compilation finds softmax and cross-entropy, and takes the stable form of both; "
+    "explain(f) tells which rules did"
+)
+
+ABSENT: dict[str, str] = dict.fromkeys(
+    (
+        "crossentropy_to_crossentropy_with_softmax",
+        "crossentropy_to_crossentropy_with_softmax_with_bias",
+        "graph_merge_softmax_with_crossentropy_softmax",
+        "softmax_simplifier",
+    ),
+    _FOUND,
+)
+
+__getattr__ = late_names(__name__, {}, ABSENT)
