@@ -308,3 +308,21 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o640
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_program_adds_to_records_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.npz"
+    run = _plain(path)
+    next(run)["test"] = np.float32(0.5)
+    next(run)
+    assert _plain(path).history[0]["test"] == 0.5
+    run.history[0]["test"] = {1, 2}
+    with pytest.raises(TypeError, match="set: {1, 2}"):
+        next(run)
+
+
+def test_one_rule_serves_several_trainings() -> None:
+    rule = NoImprovement(2)
+    for _ in range(2):
+        run = Training(lambda x: 1.0, X, epochs=9, batch_size=53, monitor="loss", stopping=rule)
+        assert len(run.run()) == 3

@@ -336,8 +336,10 @@ def test_mistakes_are_named() -> None:
         model.train(epochs=-1, batch_size=2)
     with pytest.raises(ValueError, match="no measure 'eror'.*loss"):
         model.train(epochs=1, batch_size=2, monitor="eror").run()
-    with pytest.raises(ValueError, match=r"(?s)'each'.*\(2,\).*mean"):
+    with pytest.raises(ValueError, match=r"(?s)'each'.*vector.*test_train_loop.py.*mean"):
         model.train(epochs=1, batch_size=2, drop_last=True, measures={"each": model.y}).run()
+    with pytest.raises(ValueError, match=r"(?s)'loss'.*ndarray of shape \(2,\).*mean"):
+        Training(lambda x: x[:, 0], X, epochs=1, batch_size=2).run()
     with pytest.raises(ValueError, match="no batch"):
         model.train(lambda rng: [], epochs=1).run()
     with pytest.raises(ValueError, match="no best record"):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 import symc
+from symc.errors import user_message
+from symc.gof.utils import get_variable_trace_string
 from symc.nn.train.data import Arrays, Data, as_data
 from symc.nn.train.loop import Means, Training
 from symc.nn.utils import collect_shared_vars
@@ -39,7 +41,7 @@ def train(
 
     Parameters
     ----------
-    inputs : list of TensorVariable
+    inputs : TensorVariable or list of TensorVariable
         What the expressions are written in, one per array of the data.
     loss : scalar tensor
         Its mean over the batches is ``loss`` in the records. It is computed from the values before
@@ -87,6 +89,7 @@ def train(
     >>> bool(abs(w.get_value() - 1.5) < 0.2)
     True
     """
+    inputs = _several(inputs)
     whole = _data_of(data, batch_size, shuffle, drop_last)
     expressions = {"loss": loss, **(measures or {})}
     step = _compiled(inputs, expressions, whole, mode, givens, updates=updates)
@@ -120,7 +123,7 @@ def measures(
 
     Parameters
     ----------
-    inputs : list of TensorVariable
+    inputs : TensorVariable or list of TensorVariable
     expressions : dict of str to scalar tensor
         Means over the rows of a batch, such as the rate of errors.
     data : array_like, sequence of array_like, Data or callable
@@ -149,7 +152,7 @@ def measures(
     """
     if not (isinstance(data, Data) or callable(data)):
         data = _in_order(data, batch_size)
-    return _Measures(inputs, expressions, data, mode, givens)
+    return _Measures(_several(inputs), expressions, data, mode, givens)
 
 
 class _Measures:
@@ -178,6 +181,10 @@ class _Measures:
         return {self.prefix + name: value for name, value in means.take().items()}
 
 
+def _several(inputs: Any) -> list[Any]:
+    return [inputs] if isinstance(inputs, symc.Variable) else list(inputs)
+
+
 def _data_of(data: Any, batch_size: int | None, shuffle: bool | str, drop_last: bool) -> Data:
     if isinstance(data, Data) and (shuffle is not True or drop_last):
         raise ValueError(
@@ -200,7 +207,17 @@ def _compiled(
     givens: Any,
     **options: Any,
 ) -> Any:
-    function_inputs, replaced = data.bind(list(inputs))
+    for name, expression in expressions.items():
+        if getattr(expression, "ndim", 0) != 0:
+            raise ValueError(
+                user_message(
+                    f"measure {name!r} is not one number per batch",
+                    got=f"{expression} of type {expression.type}",
+                    where=get_variable_trace_string(expression),
+                    hint="take its mean",
+                )
+            )
+    function_inputs, replaced = data.bind(inputs)
     pairs = [*replaced.items(), *(givens.items() if isinstance(givens, Mapping) else givens or ())]
     return symc.function(function_inputs, dict(expressions), mode=mode, givens=pairs, **options)
 

@@ -506,6 +506,7 @@ def _check_count(arrays: Sequence[Any], inputs: Sequence[Any]) -> None:
                 "data have one array for each input",
                 got=f"{len(arrays)} array(s) for {len(inputs)} input(s): "
                 + ", ".join(map(str, inputs)),
+                where=[line for line in map(get_variable_trace_string, inputs) if line],
             )
         )
 

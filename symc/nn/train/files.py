@@ -85,9 +85,23 @@ def write_archive(
     groups : dict of list of numpy.ndarray
     """
     arrays = {f"{name}.{k}": a for name, group in groups.items() for k, a in enumerate(group)}
-    text = json.dumps({**description, "groups": {n: len(g) for n, g in groups.items()}})
+    counts = {name: len(group) for name, group in groups.items()}
+    text = json.dumps({**description, "groups": counts}, default=_plain)
     with written_atomically(path) as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, description=np.array(text), **arrays)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has for a number of NumPy's, such as a program puts into records."""
+    if isinstance(value, (np.generic, np.ndarray)) and value.size == 1:
+        return value.item()
+    raise TypeError(
+        user_message(
+            "a file can't hold this beside the arrays",
+            got=f"{type(value).__name__}: {value!r}"[:200],
+            expected="numbers, texts, and lists and dicts of them, such as records are made of",
+        )
+    )
 
 
 def read_archive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from symc.nn.train.files import (
     value_of,
     write_archive,
 )
-from symc.nn.train.history import plot_history
+from symc.nn.train.history import COUNTS, plot_history
 from symc.nn.train.progress import ProgressBar, progress_bar
 from symc.nn.train.stopping import Stopping, is_improvement
 
@@ -108,7 +109,8 @@ class Training(Iterator[dict[str, Any]]):
     maximize : bool
         Whether the greatest is best, and not the least.
     stopping : Stopping, optional
-        When to stop early, by `monitor`: `NoImprovement`, `Patience`, or a rule of one's own.
+        When to stop early, by `monitor`: `NoImprovement`, `Patience`, or a rule of one's own. A
+        copy is used, so that one rule may serve several trainings.
     schedules : dict of SharedVariable to callable, optional
         ``callable(epoch)`` is the value during an epoch, from 0 on; it is set when that begins.
     seed : int or sequence of int
@@ -186,7 +188,7 @@ class Training(Iterator[dict[str, Any]]):
         self.best_record: dict[str, Any] | None = None
         self.stopped = False
         self.epochs, self.every = epochs, every
-        self.monitor, self.maximize, self.stopping = monitor, maximize, stopping
+        self.monitor, self.maximize, self.stopping = monitor, maximize, copy.copy(stopping)
         self.step, self.evaluate = step, evaluate
         self._schedules = dict(schedules or {})
         self.variables = [*variables, *(v for v in self._schedules if v not in set(variables))]
@@ -217,7 +219,7 @@ class Training(Iterator[dict[str, Any]]):
         if self._once_more:
             self._once_more = False
             return self.history[-1]
-        if self.stopped:
+        if self.stopped or (self.epoch >= self.epochs and not self._means.rows):
             self._save_at_end()
             raise StopIteration
         count = self.data.batches()
@@ -294,7 +296,7 @@ class Training(Iterator[dict[str, Any]]):
         if self.monitor is not None:
             self._judge(record)
         self.history.append(record)
-        self._said = " ".join(f"{k} {v:.4g}" for k, v in record.items() if isinstance(v, float))
+        self._said = " ".join(f"{k} {v:.4g}" for k, v in record.items() if k not in COUNTS)
         if self._checkpoint is not None and len(self.history) % self._checkpoint_every == 0:
             self.save(self._checkpoint)
         return record
