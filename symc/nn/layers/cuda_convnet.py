@@ -5,12 +5,14 @@ They run on the portable operations, so that neither shapes nor numbers of filte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import symc.tensor as T
 from symc.nn import init, nonlinearities
 from symc.nn.layers.base import Layer
 from symc.nn.layers.conv import BaseConvLayer
+from symc.nn.layers.dense import NINLayer
 from symc.nn.layers.pool import Pool2DLayer
 
 __all__ = [
@@ -150,7 +152,22 @@ class MaxPool2DCCLayer(Pool2DLayer):
         return _batch_last(super().get_output_for(_batch_first(input), **kwargs))
 
 
-class ShuffleBC01ToC01BLayer(Layer):
+class _Shuffle(Layer):
+    """Moves the batch to the other end of four axes, by `moved`."""
+
+    moved: Callable[[Any], Any]
+
+    def get_output_shape_for(self, input_shape: Any) -> Any:
+        """The lengths in their new order."""
+        self._check_rank(4)
+        return type(self).moved(tuple(input_shape))
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        """The input with its axes shuffled."""
+        return type(self).moved(input)
+
+
+class ShuffleBC01ToC01BLayer(_Shuffle):
     """Moves the batch from the first axis to the last.
 
     Parameters
@@ -160,20 +177,10 @@ class ShuffleBC01ToC01BLayer(Layer):
     name : str, optional
     """
 
-    def get_output_shape_for(self, input_shape: Any) -> Any:
-        """Channels, rows, columns, batch."""
-        self._check_rank(4)
-        return _batch_last(tuple(input_shape))
-
-    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
-        """The input with its axes shuffled."""
-        return _batch_last(input)
+    moved = staticmethod(_batch_last)
 
 
-bc01_to_c01b = ShuffleBC01ToC01BLayer
-
-
-class ShuffleC01BToBC01Layer(Layer):
+class ShuffleC01BToBC01Layer(_Shuffle):
     """Moves the batch from the last axis to the first.
 
     Parameters
@@ -183,20 +190,14 @@ class ShuffleC01BToBC01Layer(Layer):
     name : str, optional
     """
 
-    def get_output_shape_for(self, input_shape: Any) -> Any:
-        """Batch, channels, rows, columns."""
-        self._check_rank(4)
-        return _batch_first(tuple(input_shape))
-
-    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
-        """The input with its axes shuffled."""
-        return _batch_first(input)
+    moved = staticmethod(_batch_first)
 
 
+bc01_to_c01b = ShuffleBC01ToC01BLayer
 c01b_to_bc01 = ShuffleC01BToBC01Layer
 
 
-class NINLayer_c01b(Layer):  # noqa: N801
+class NINLayer_c01b(NINLayer):  # noqa: N801
     """A dense layer along axis 0, the same at every place and for every sample.
 
     Parameters
@@ -216,32 +217,12 @@ class NINLayer_c01b(Layer):  # noqa: N801
         If the input is not of rank 4, or a length that is needed is not known.
     """
 
-    def __init__(
-        self,
-        incoming: Any,
-        num_units: int,
-        untie_biases: bool = False,
-        W: Any = init.GlorotUniform(),  # noqa: B008
-        b: Any = init.Constant(0.0),  # noqa: B008
-        nonlinearity: Any = nonlinearities.rectify,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(incoming, **kwargs)
+    def _channels_and_places(self) -> tuple[Any, Any]:
         self._check_rank(4)
-        self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
-        self.num_units = num_units
-        self.untie_biases = untie_biases
-        channels, *places, _ = self.input_shape
-        if channels is None or (untie_biases and None in places):
-            raise ValueError(
-                f"{self._called()} needs known channels, and known rows and columns with "
-                f"untie_biases=True, got input of shape {self.input_shape}"
-            )
-        self.W = self.add_param(W, (num_units, channels), name="W")
-        self.b = None
-        if b is not None:
-            shape = (num_units, *places) if untie_biases else (num_units,)
-            self.b = self.add_param(b, shape, name="b", regularizable=False)
+        return self.input_shape[0], self.input_shape[1:3]
+
+    def _weights_shape(self, channels: int) -> tuple[int, int]:
+        return self.num_units, channels
 
     def get_output_shape_for(self, input_shape: Any) -> Any:
         """The units take the place of the channels."""

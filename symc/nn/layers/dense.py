@@ -123,22 +123,28 @@ class NINLayer(Layer):
         self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
         self.num_units = num_units
         self.untie_biases = untie_biases
-        if len(self.input_shape) < 2 or self.input_shape[1] is None:
+        channels, places = self._channels_and_places()
+        if channels is None or (untie_biases and None in places):
             raise ValueError(
-                f"{self._called()} needs an input with a known number of channels on axis 1, got "
-                f"shape {self.input_shape}"
+                f"{self._called()} needs known channels, and known lengths in space with "
+                f"untie_biases=True, got input of shape {self.input_shape}"
             )
-        self.W = self.add_param(W, (self.input_shape[1], num_units), name="W")
-        if b is None:
-            self.b = None
-        else:
-            places = self.input_shape[2:] if untie_biases else ()
-            if None in places:
-                raise ValueError(
-                    f"{self._called()}: untie_biases=True needs known lengths in space, got input "
-                    f"of shape {self.input_shape}"
-                )
-            self.b = self.add_param(b, (num_units, *places), name="b", regularizable=False)
+        self.W = self.add_param(W, self._weights_shape(channels), name="W")
+        self.b = None
+        if b is not None:
+            shape = (num_units, *places) if untie_biases else (num_units,)
+            self.b = self.add_param(b, shape, name="b", regularizable=False)
+
+    def _channels_and_places(self) -> tuple[Any, Any]:
+        if len(self.input_shape) < 2:
+            raise ValueError(
+                f"{self._called()} needs an input of shape (batch, channels, ...), got shape "
+                f"{self.input_shape}"
+            )
+        return self.input_shape[1], self.input_shape[2:]
+
+    def _weights_shape(self, channels: int) -> tuple[int, int]:
+        return channels, self.num_units
 
     def get_output_shape_for(self, input_shape: Any) -> Any:
         """The units take the place of the channels."""

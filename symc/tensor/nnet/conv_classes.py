@@ -136,41 +136,46 @@ class AbstractConv(BaseAbstractConv):
         return FORWARD[self.convdim](img, kern, self.imshp, self.kshp, **self._options())
 
 
-class AbstractConv_gradWeights(BaseAbstractConv):  # noqa: N801
+class _Gradient(BaseAbstractConv):
+    """A gradient: ``op(operand, topgrad, shape)``.
+
+    `shape_of` tells the lengths of the result from those of both operands.
+    """
+
+    shape_of: Any
+    _made: Any
+
+    def __call__(
+        self, operand: Any, topgrad: Any, shape: Any = None, add_assert_shape: bool = True
+    ) -> Any:
+        """Return the gradient; `shape` are its lengths in space.
+
+        It may be left out where the lengths of the operands tell it. Lengths that do not fit are
+        refused, whatever `add_assert_shape` says.
+        """
+        operand, topgrad = as_tensor_variable(operand), as_tensor_variable(topgrad)
+        if shape is None:
+            shape = self._lengths(type(self).shape_of, operand, topgrad)
+        return self._made(operand, topgrad, shape)
+
+
+class AbstractConv_gradWeights(_Gradient):  # noqa: N801
     """The gradient with respect to the filters: ``op(img, topgrad, shape)``."""
 
     kinds = (ConvWeightsGradient,)
+    shape_of = staticmethod(get_conv_gradweights_shape)
 
-    def __call__(
-        self, img: Any, topgrad: Any, shape: Any = None, add_assert_shape: bool = True
-    ) -> Any:
-        """Return the filters' gradient; `shape` are their lengths in space.
-
-        It may be left out where the lengths of the operands tell it. Lengths that do not fit are
-        refused, whatever `add_assert_shape` says.
-        """
-        img, topgrad = as_tensor_variable(img), as_tensor_variable(topgrad)
-        if shape is None:
-            shape = self._lengths(get_conv_gradweights_shape, img, topgrad)
+    def _made(self, img: Any, topgrad: Any, shape: Any) -> Any:
         return TO_WEIGHTS[self.convdim](img, topgrad, shape, self.imshp, **self._options())
 
 
-class AbstractConv_gradInputs(BaseAbstractConv):  # noqa: N801
+class AbstractConv_gradInputs(_Gradient):  # noqa: N801
     """The gradient with respect to the images: ``op(kern, topgrad, shape)``."""
 
     kinds = (ConvInputsGradient,)
+    shape_of = staticmethod(get_conv_gradinputs_shape)
 
-    def __call__(
-        self, kern: Any, topgrad: Any, shape: Any = None, add_assert_shape: bool = True
-    ) -> Any:
-        """Return the images' gradient; `shape` are their lengths in space.
-
-        It may be left out where the lengths of the operands tell it. Lengths that do not fit are
-        refused, whatever `add_assert_shape` says.
-        """
-        kern, topgrad = as_tensor_variable(kern), as_tensor_variable(topgrad)
-        if shape is None:
-            shape = self._lengths(get_conv_gradinputs_shape, kern, topgrad)
+    def _made(self, kern: Any, topgrad: Any, shape: Any) -> Any:
         return TO_INPUTS[self.convdim](topgrad, kern, shape, self.kshp, **self._options())
 
 

@@ -32,24 +32,7 @@ from .extra import (
     softmax_graph,
     softmax_op,
 )
-from .op_names import (
-    CrossentropyCategorical1Hot,
-    CrossentropyCategorical1HotGrad,
-    CrossentropySoftmax1HotWithBiasDx,
-    CrossentropySoftmaxArgmax1HotWithBias,
-    Prepend_scalar_constant_to_each_row,
-    Prepend_scalar_to_each_row,
-    SoftmaxGrad,
-    SoftmaxWithBias,
-    crossentropy_categorical_1hot_grad,
-    crossentropy_softmax_1hot_with_bias_dx,
-    prepend_0_to_each_row,
-    prepend_1_to_each_row,
-    prepend_scalar_to_each_row,
-    scalar_sigmoid,
-    sigmoid_inplace,
-    softmax_grad,
-)
+from .op_names import *  # noqa: F403
 
 _FOUND = (
     "every compilation finds softmax and cross-entropy, and takes the stable form of both; "
