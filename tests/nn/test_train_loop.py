@@ -330,10 +330,12 @@ def test_mistakes_are_named() -> None:
         model.train(InShared((X, Y), 5), epochs=1, shuffle=False)
     with pytest.raises(ValueError, match="name it by monitor"):
         model.train(epochs=1, batch_size=2, stopping=NoImprovement(1))
-    with pytest.raises(ValueError, match="every is one or more"):
+    with pytest.raises(ValueError, match="every is a whole number from 1 on, got 0"):
         model.train(epochs=1, batch_size=2, every=0)
     with pytest.raises(ValueError, match="epochs"):
         model.train(epochs=-1, batch_size=2)
+    with pytest.raises(ValueError, match=r"epochs.*2\.5"):
+        model.train(epochs=2.5, batch_size=2)
     with pytest.raises(ValueError, match="no measure 'eror'.*loss"):
         model.train(epochs=1, batch_size=2, monitor="eror").run()
     with pytest.raises(ValueError, match=r"(?s)'each'.*vector.*test_train_loop.py.*mean"):

@@ -255,6 +255,7 @@ class _Rows:
             part = variable[self._rows]
             convertible = np.can_cast(variable.dtype, x.dtype, "same_kind")
             givens[x] = T.cast(part, x.dtype) if convertible else part
+            givens[x].name = x.name
         return list(self._indices), givens
 
     @staticmethod

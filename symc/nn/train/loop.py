@@ -30,6 +30,11 @@ __all__ = ["Means", "Training"]
 CHECKPOINT = "symc checkpoint 1"
 
 
+def _check_count(name: str, number: Any, least: int) -> None:
+    if not isinstance(number, (int, np.integer)) or number < least:
+        raise ValueError(f"{name} is a whole number from {least} on, got {number!r}")
+
+
 class Means:
     """Means of named numbers over batches, weighted by their rows."""
 
@@ -173,11 +178,9 @@ class Training(Iterator[dict[str, Any]]):
         resume: bool | None = None,
         progress: bool | None = None,
     ) -> None:
-        for name, number in (("every", every), ("checkpoint_every", checkpoint_every)):
-            if number is not None and number < 1:
-                raise ValueError(f"{name} is one or more, got {number}")
-        if epochs < 0:
-            raise ValueError(f"epochs is zero or more, got {epochs}")
+        _check_count("epochs", epochs, 0)
+        _check_count("every", 1 if every is None else every, 1)
+        _check_count("checkpoint_every", checkpoint_every, 1)
         if monitor is None and (stopping is not None or best is not None):
             raise ValueError(
                 "early stopping and the best model need a measure to go by: name it by monitor"
