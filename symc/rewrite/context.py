@@ -8,6 +8,7 @@ from typing import Any
 from ..array.lengths import known_lengths
 from ..errors import ShapeError
 from ..graph.node import Apply, Variable
+from ..graph.walk import toposort
 from .selection import Selection
 
 __all__ = ["RewriteContext"]
@@ -72,19 +73,30 @@ class RewriteContext:
         self.numbers = Numbers()
         self._clients: dict[Variable, list[Apply | None]] = {}
         self._known: set[Apply] = set()
+        self._roots: tuple[Variable, ...] | None = None
+        self._order: list[Apply] = []
+        self._stale = False
 
     # ---- readers: a snapshot, taken when a sweep begins
 
-    def start_sweep(self, outputs: Sequence[Variable], order: Sequence[Apply]) -> set[Apply]:
+    def start_sweep(self, outputs: Sequence[Variable]) -> tuple[list[Apply], set[Apply]]:
         """Take the snapshot of who reads what.
 
         Returns
         -------
+        list of Apply
+            The nodes, in topological order.
         set of Apply
-            The nodes for which rules may find other readers than in the sweep before: an operand
+            Those for which rules may find other readers than in the sweep before: an operand
             has more or fewer, or is itself computed, for this node only, by such a node.
         """
+        self.asked_readers = False
+        roots = tuple(outputs)
+        if roots == self._roots and not self._stale:  # graphs don't change, so all is as it was
+            return self._order, set()
         before = self._clients
+        order = toposort(outputs)
+        self._roots, self._order, self._stale = roots, order, False
         self._known = set(order)
         clients: dict[Variable, list[Apply | None]] = {}
         for out in outputs:
@@ -93,7 +105,6 @@ class RewriteContext:
             for v in node.inputs:
                 clients.setdefault(v, []).append(node)
         self._clients = clients
-        self.asked_readers = False
         touched: set[Apply] = set()
         for node in order:
             for v in node.inputs:
@@ -101,10 +112,11 @@ class RewriteContext:
                 if now != then or (now == 1 and v.owner in touched):
                     touched.add(node)
                     break
-        return touched
+        return order, touched
 
     def replaced(self, old: Variable, new: Variable) -> None:
         """Note that `new` stands for `old` from now on: it has the readers of both."""
+        self._stale = True
         inherited = self._clients.get(old)
         if inherited:
             own = self._clients.get(new)
@@ -166,6 +178,11 @@ class RewriteContext:
             m, n = facts.shape(x)[i], facts.shape(y)[j]
         except ShapeError:
             return False
+        return self.assumed_equal(m, n)
+
+    def assumed_equal(self, m: Any, n: Any) -> bool:
+        """Assume and guard that two sizes are equal, as `assumed_same_length` does for lengths."""
+        facts = self.facts
         if (m.is_const and n.is_const) or not (facts.early(m) and facts.early(n)):
             return False
         if facts.oracle is not None and facts.observed(m) != facts.observed(n):

@@ -193,15 +193,17 @@ def useless_specify_shape(node: Any, ctx: Any) -> Any:
 
 @rule("canonical", ops=[SumTo])
 def sum_to_decided(node: Any, ctx: Any) -> Any:
-    """sum_to(g, x) is g where the lengths are equal, and a sum where x has length 1."""
-    g, *wanted = node.inputs
+    """sum_to(g, x) is g where lengths are equal, and a sum where x has length 1.
+
+    Of two lengths that are open it is assumed that they are equal, as everywhere.
+    """
+    g = node.inputs[0]
     if ctx.facts is None:
         return None
     try:
-        present = ctx.facts.shape(g)
-        lengths = [ctx.facts.value(n) for n in wanted]
-        present = [ctx.facts.canonical(n) for n in present]
-        axes = node.op.summed_axes(present, [ctx.facts.canonical(n) for n in lengths])
+        axes = _axes_summed(node, ctx, assume=False)
+        if axes is None:
+            axes = _axes_summed(node, ctx, assume=True)
     except ShapeError:
         return None
     if axes is None:
@@ -209,3 +211,18 @@ def sum_to_decided(node: Any, ctx: Any) -> Any:
     if not axes:
         return g
     return keep_dims(g, Sum(axes, dtype=g.type.dtype)(g), axes)
+
+
+def _axes_summed(node: Any, ctx: Any, *, assume: bool) -> tuple[int, ...] | None:
+    """The axes along which a `SumTo` sums, None where that is open."""
+    facts, (g, *wanted) = ctx.facts, node.inputs
+    present = [facts.canonical(n) for n in facts.shape(g)]
+    lengths = [facts.canonical(facts.value(n)) for n in wanted]
+    if assume:
+        one = facts.ctx.integer(1)
+        for axis, length in zip(node.op.axes, lengths, strict=True):
+            if length is not one and length is not present[axis]:
+                ctx.assumed_equal(present[axis], length)
+        present, lengths = ([facts.canonical(n) for n in sizes] for sizes in (present, lengths))
+    axes: tuple[int, ...] | None = node.op.summed_axes(present, lengths)
+    return axes

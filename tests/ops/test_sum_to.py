@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import symc
 from symc.array.constructors import matrix, row, tensor, tensor3, vector
 from symc.array.convert import constant
 from symc.errors import ShapeError
@@ -45,6 +46,19 @@ def test_lengths_that_do_not_fit() -> None:
         SumTo((0,))(x)
     with pytest.raises(TypeError, match="0-d int64"):
         SumTo((0,))(x, constant(1.0))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 4), (3, 1), (1, 1)])
+def test_what_arrives_is_taken_to_be_of_the_same_lengths(shape) -> None:
+    x, y, g = matrix(), matrix(), matrix()
+    f = symc.function([x, y, g], symc.grad(None, x, known_grads={x * y: g}))
+    a, b, arriving = RNG.normal(size=shape), RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4))
+    assert "SumTo" not in symc.printing.debugprint(f, file="str")
+    for _ in range(2):
+        axes = tuple(i for i, n in enumerate(shape) if n == 1)
+        expected = (b * arriving).sum(axes, keepdims=True)
+        np.testing.assert_allclose(f(a, b, arriving), expected)
+        shape, a = (3, 4), b
 
 
 @pytest.mark.parametrize("n", [1, 3])

@@ -150,6 +150,26 @@ def test_all_maxima_of_a_window_get_the_gradient(executor, ignore_border):
         )
 
 
+@pytest.mark.parametrize("ignore_border", [True, False])
+@pytest.mark.parametrize(("shape", "ws"), [
+    ((2, 3, 4, 8), (2, 2)), ((2, 1, 5, 13), (2, 2)), ((3, 3, 36), (3, 5)), ((7, 24), (1, 4)),
+    ((6, 9), (3, 1)), ((0, 4, 12), (2, 2)), ((2, 4, 0), (2, 2)), ((2, 1, 1), (1, 1)),
+])
+def test_the_gradient_of_rows_of_any_length(shape, ws, ignore_border):
+    x, axes = rng().permutation(int(np.prod(shape))).reshape(shape).astype("float32"), (-2, -1)
+    v = T.TensorType("float32", (False,) * x.ndim)()
+    g = v.type()
+    y = pool.pool_2d(v, ws, ignore_border=ignore_border)
+    arriving = rng().standard_normal(reference(x, ws, ignore_border=ignore_border).shape)
+    found = function([v, g], symc.grad(None, v, known_grads={y: g}))(x, arriving.astype("float32"))
+    expected = np.zeros(shape, "float32")
+    for at in np.ndindex(*arriving.shape):
+        span = tuple(slice(p * w, p * w + w) for p, w in zip(at[-2:], ws, strict=True))
+        part = x[(*at[:-2], *span)]
+        expected[(*at[:-2], *span)] = np.where(part == part.max(axes), arriving[at], 0)
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("mode", POOL_MODES)
 def test_the_forward_derivative(mode):
     x = rng().permutation(48).reshape(2, 4, 6) * 0.1

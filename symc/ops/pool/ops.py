@@ -7,7 +7,7 @@ the gradient of ``max`` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import product
 from typing import Any
@@ -36,6 +36,9 @@ __all__ = ["AveragePoolGradient", "MaxPoolGradient", "MaxPoolTangent", "Pooling"
 
 _MOST_UNROLLED = 16
 _BLOCKS = (8, 4)
+"""Results of a row that are computed together."""
+_TILES = (4,)
+"""The same for gradients, which would be written out too often with more."""
 
 
 class _Windowed(BuiltinOp):
@@ -160,20 +163,17 @@ class Pooling(_Windowed):
             b.store(y, idx, cast_scalar(_divided(b, g, total, spans, work), y.dtype))
 
     def _row(self, b: Any, x: Any, y: Any, rows: tuple[Any, ...], work: str) -> None:
-        """One row of results in blocks of fixed length, which are computed in vectors.
+        """One row of results; windows that overlap are done element by element."""
+        apart = self.geometry.strides[-1] == self.geometry.window[-1]
 
-        The last block ends with the row and overlaps the one before. Rows shorter than a block,
-        and windows that overlap, are done element by element.
-        """
-        n = b.dim(y, y.ndim - 1)
-        with ExitStack() as stack:
-            for block in _BLOCKS if self.geometry.strides[-1] == self.geometry.window[-1] else ():
-                with b.if_(n >= block), b.loop((n + (block - 1)) // block) as k:
-                    self._block(b, x, y, rows, b.let(minimum(k * block, n - block)), block, work)
-                stack.enter_context(b.else_())
-            with b.loop(n) as i:
-                total = self._written_out(b, x, (*rows, i), work)
-                b.store(y, (*rows, i), cast_scalar(total, y.dtype))
+        def element(i: Any) -> None:
+            total = self._written_out(b, x, (*rows, i), work)
+            b.store(y, (*rows, i), cast_scalar(total, y.dtype))
+
+        def block(start: Any, length: int) -> None:
+            self._block(b, x, y, rows, start, length, work)
+
+        _in_blocks(b, b.dim(y, y.ndim - 1), _BLOCKS if apart else (), block, element)
 
     def _block(
         self, b: Any, x: Any, y: Any, rows: tuple[Any, ...], start: Any, block: int, work: str
@@ -324,6 +324,27 @@ def _each(b: Any, pooled: Any, lead: int) -> Iterator[tuple[tuple[Any, ...], tup
         yield images, at
 
 
+def _in_blocks(
+    b: Any,
+    n: Any,
+    lengths: Sequence[int],
+    block: Callable[[Any, int], None],
+    element: Callable[[Any], None],
+) -> None:
+    """A row of `n` places in blocks of fixed length, which are computed in vectors.
+
+    The last block ends with the row and overlaps the one before. Rows shorter than all `lengths`
+    are done element by element.
+    """
+    with ExitStack() as stack:
+        for length in lengths:
+            with b.if_(n >= length), b.loop((n + (length - 1)) // length) as k:
+                block(b.let(minimum(k * length, n - length)), length)
+            stack.enter_context(b.else_())
+        with b.loop(n) as i:
+            element(i)
+
+
 def _misfit(op: Any, got: Any, expected: Any) -> ShapeError:
     return ShapeError(
         user_message(f"{op}: operands do not fit", got=str(got), expected=str(expected))
@@ -423,14 +444,47 @@ class MaxPoolGradient(_MaxSelecting):
         g, lead = self.geometry, x.ndim - self.geometry.ndim
         whole = [b.dim(x, lead + i) // w for i, w in enumerate(g.window)]
         zero = b.const(0, x.dtype)
-        with b.loops([*b.shape(x)[:lead], *whole], kind="parallel") as idx:
-            top, value = (b.let(b.load(v, idx)) for v in (y, h))
-            for offset in product(*map(range, g.window)):
-                at = [p * w + o for p, w, o in zip(idx[lead:], g.window, offset, strict=True)]
-                place = (*idx[:lead], *at)
-                b.store(result, place, switch(eq(b.load(x, place), top), value, zero))
+        outer = [*b.shape(x)[:lead], *whole[:-1]]
+        with b.loops(outer, kind="parallel") as rows:
+
+            def element(i: Any) -> None:
+                top, value = (b.let(b.load(v, (*rows, i))) for v in (y, h))
+                for offset in product(*map(range, g.window)):
+                    tile = zip((*rows[lead:], i), g.window, offset, strict=True)
+                    at = [p * w + o for p, w, o in tile]
+                    place = (*rows[:lead], *at)
+                    b.store(result, place, switch(eq(b.load(x, place), top), value, zero))
+
+            def block(start: Any, length: int) -> None:
+                self._tiles(b, ins, result, rows, start, length)
+
+            _in_blocks(b, whole[-1], _TILES, block, element)
         for axis, w in enumerate(g.window):
             self._leftover(b, ins, result, axis, whole[axis] * w)
+
+    def _tiles(
+        self, b: Any, ins: Sequence[Any], result: Any, rows: Any, start: Any, length: int
+    ) -> None:
+        """A block of tiles in a row.
+
+        Maxima and values are repeated along the tiles' last axis, so that what is left to do is the
+        same for all elements of a line.
+        """
+        x, y, h = ins
+        g, lead = self.geometry, x.ndim - self.geometry.ndim
+        width = g.window[-1]
+        tops, values = (b.array(x.dtype, length * width) for _ in range(2))
+        with b.loop(length, kind="simd") as i:
+            for v, wide in ((y, tops), (h, values)):
+                one = b.let(b.load(v, (*rows, start + i)))
+                for k in range(width):
+                    b.store(wide, i * width + k, one)
+        for offset in product(*map(range, g.window[:-1])):
+            at = [p * w + o for p, w, o in zip(rows[lead:], g.window, offset, strict=False)]
+            with b.loop(length * width, kind="simd") as i:
+                place = (*rows[:lead], *at, start * width + i)
+                same = eq(b.load(x, place), b.load(tops, i))
+                b.store(result, place, switch(same, b.load(values, i), b.const(0, x.dtype)))
 
     def _leftover(self, b: Any, ins: Sequence[Any], result: Any, axis: int, start: Any) -> None:
         """The elements behind the last whole tile of an axis (each one once or more often)."""
