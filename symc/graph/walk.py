@@ -191,9 +191,9 @@ def toposort(
         if node in done:
             continue
         waiting = [
-            v.owner
+            owner
             for v in node.inputs
-            if v.owner is not None and v.owner not in done and v not in given
+            if (owner := v.owner) is not None and owner not in done and v not in given
         ]
         if not waiting:
             done.add(node)

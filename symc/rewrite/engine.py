@@ -25,7 +25,7 @@ from ..array.variable import TensorConstant
 from ..config import change_flags, config
 from ..errors import RewriteError, user_message
 from ..graph.node import Apply, Constant, Variable
-from ..graph.walk import ancestors, toposort
+from ..graph.walk import ancestors
 from ..ops.elemwise import Elemwise
 from .context import RewriteContext
 from .inner import private_graphs, with_inner_graphs
@@ -74,9 +74,8 @@ class _Sweep:
         self.budget = 0
 
     def run(self, outputs: Sequence[Variable]) -> list[Variable]:
-        order = toposort(list(outputs))
+        order, self.touched = self.ctx.start_sweep(outputs)
         self.budget = max(MIN_BUDGET, FIRINGS_PER_NODE * len(order))
-        self.touched = self.ctx.start_sweep(outputs, order)
         for node in order:
             for v in node.inputs:
                 if v.owner is None and v not in self.final:
@@ -199,7 +198,7 @@ class _Sweep:
         quiet = self.ctx.quiet.get(node)
         if quiet is not None and node in self.touched:
             quiet = None
-        ctx, spend = self.ctx, self.log.spend
+        ctx, seconds, calls = self.ctx, self.log.seconds, self.log.calls
         unproved = ctx.unproved
         start = perf_counter()
         for rule in self.table.for_op(node.op):
@@ -213,7 +212,8 @@ class _Sweep:
             except Exception as error:
                 _rule_failed(rule, node, error)
             end = perf_counter()
-            spend(rule.name, end - start)
+            seconds[rule.name] = seconds.get(rule.name, 0.0) + end - start
+            calls[rule.name] += 1
             start = end
             if replacement is not None:
                 self._fire(rule, node, replacement)

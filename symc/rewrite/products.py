@@ -135,6 +135,8 @@ def _factor_part(x: Any) -> Hashable:
 
 
 def _factor_key(x: Any) -> Hashable:
+    if not is_elemwise(x, sigmoid, sub):
+        return x
     inner = operands_of(x, sigmoid)
     if inner is not None:
         negated = operands_of(inner[0], neg)

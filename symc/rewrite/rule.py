@@ -280,6 +280,7 @@ class RuleTable:
         self.phase = phase
         self._by_root: dict[Hashable, list[Rule]] = {}
         self._found: dict[Hashable, tuple[Rule, ...]] = {}
+        self._by_op: dict[int, tuple[Any, tuple[Rule, ...]]] = {}
         for entry in _rules.values():
             if phase in entry.phases and selection.allows(entry.name, entry.tags):
                 for root in entry.roots if entry.pattern is None else _pattern_roots(entry):
@@ -290,6 +291,12 @@ class RuleTable:
 
     def for_op(self, op: Any) -> tuple[Rule, ...]:
         """The rules to try on a node of `op`: for the op, for its class, for every node."""
+        known = self._by_op.get(id(op))
+        if known is None:  # the op is kept, so that no other gets its id
+            known = self._by_op[id(op)] = op, self._rules_for(op)
+        return known[1]
+
+    def _rules_for(self, op: Any) -> tuple[Rule, ...]:
         key = root_key(op)
         found = self._found.get(key)
         if found is None:

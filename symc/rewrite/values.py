@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -68,7 +69,16 @@ def constant_value(x: Any) -> Any:
 
 def typed(value: Any, dtype: str, ndim: int = 0) -> TensorConstant:
     """A constant of exactly this dtype, with `ndim` axes of length 1."""
+    if isinstance(value, (int, float)) and value != 0:  # 0.0 and -0.0 are equal keys
+        return _known(value, dtype, ndim)
+    return _new(value, dtype, ndim)
+
+
+def _new(value: Any, dtype: str, ndim: int) -> TensorConstant:
     return constant(np.full((1,) * ndim, value, dtype=dtype), dtype=dtype)
+
+
+_known = functools.lru_cache(maxsize=1024, typed=True)(_new)
 
 
 def matches_shape(new: Any, x: Any, ctx: Any) -> bool:
