@@ -3,6 +3,8 @@
 The names are those of Lasagne, so that ``import symc.nn as lasagne`` runs programs written for it.
 """
 
+import symc
+
 from . import (
     feedback,
     init,
@@ -30,3 +32,5 @@ __all__ = [
     "updates",
     "utils",
 ]
+
+__version__ = symc.__version__

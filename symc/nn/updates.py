@@ -1,12 +1,12 @@
 """Update rules: from a loss, or gradients, and parameters to new values of shared variables.
 
-Each returns a dict of expressions by shared variable, parameters and accumulators, in a fixed
-order, to be given to `symc.function`. Accumulators are shared variables of zeros with the
-parameter's shape.
+Each returns an ordered dict of expressions by shared variable, parameters and accumulators, to be
+given to `symc.function`. Accumulators are shared variables of zeros with the parameter's shape.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,7 +36,7 @@ __all__ = [
     "total_norm_constraint",
 ]
 
-Updates = dict[Any, Any]
+Updates = OrderedDict[Any, Any]
 
 
 def get_or_compute_grads(loss_or_grads: Any, params: Sequence[Any]) -> list[Any]:
@@ -96,7 +96,7 @@ def _along_mean(
     ``p' = p - rate(t) m' / (size(p, g, updates) + epsilon)`` with the number ``t`` of the step.
     """
     grads = get_or_compute_grads(loss_or_grads, params)
-    updates: Updates = {}
+    updates: Updates = OrderedDict()
     before = symc.shared(utils.floatX(0.0))
     t = before + utils.floatX(1)
     for p, g in zip(params, grads, strict=True):
@@ -117,11 +117,11 @@ def sgd(loss_or_grads: Any, params: Sequence[Any], learning_rate: Any) -> Update
 
     Returns
     -------
-    dict
+    OrderedDict
         New values by shared variable.
     """
     grads = get_or_compute_grads(loss_or_grads, params)
-    return {p: p - learning_rate * g for p, g in zip(params, grads, strict=True)}
+    return OrderedDict((p, p - learning_rate * g) for p, g in zip(params, grads, strict=True))
 
 
 def feedback_alignment(
@@ -144,7 +144,7 @@ def feedback_alignment(
 
     Returns
     -------
-    dict
+    OrderedDict
     """
     return sgd(feedback_gradients(loss, params, feedback), params, learning_rate)
 
@@ -162,9 +162,9 @@ def apply_momentum(updates: Updates, params: Any = None, momentum: Any = 0.9) ->
 
     Returns
     -------
-    dict
+    OrderedDict
     """
-    updates = dict(updates)
+    updates = OrderedDict(updates)
     for p in list(updates) if params is None else params:
         velocity = _zeros(p)
         moved = momentum * velocity + updates[p]
@@ -186,7 +186,7 @@ def momentum(
 
     Returns
     -------
-    dict
+    OrderedDict
     """
     return apply_momentum(sgd(loss_or_grads, params, learning_rate), params, momentum)
 
@@ -204,9 +204,9 @@ def apply_nesterov_momentum(updates: Updates, params: Any = None, momentum: Any 
 
     Returns
     -------
-    dict
+    OrderedDict
     """
-    updates = dict(updates)
+    updates = OrderedDict(updates)
     for p in list(updates) if params is None else params:
         velocity = _zeros(p)
         new_velocity = momentum * velocity + updates[p] - p
@@ -230,7 +230,7 @@ def nesterov_momentum(
 
     Returns
     -------
-    dict
+    OrderedDict
     """
     return apply_nesterov_momentum(sgd(loss_or_grads, params, learning_rate), params, momentum)
 
@@ -250,9 +250,9 @@ def adagrad(
 
     Returns
     -------
-    dict
+    OrderedDict
     """
-    updates: Updates = {}
+    updates: Updates = OrderedDict()
     for p, g in zip(params, get_or_compute_grads(loss_or_grads, params), strict=True):
         total = _zeros(p)
         updates[total] = total + g**2
@@ -282,9 +282,9 @@ def rmsprop(
 
     Returns
     -------
-    dict
+    OrderedDict
     """
-    updates: Updates = {}
+    updates: Updates = OrderedDict()
     for p, g in zip(params, get_or_compute_grads(loss_or_grads, params), strict=True):
         mean = _decayed(p, g**2, rho, updates)
         updates[p] = p - learning_rate * g / T.sqrt(mean + epsilon)
@@ -312,9 +312,9 @@ def adadelta(
 
     Returns
     -------
-    dict
+    OrderedDict
     """
-    updates: Updates = {}
+    updates: Updates = OrderedDict()
     for p, g in zip(params, get_or_compute_grads(loss_or_grads, params), strict=True):
         mean, steps = _decayed(p, g**2, rho, updates), _zeros(p)
         step = g * T.sqrt(steps + epsilon) / T.sqrt(mean + epsilon)
@@ -346,7 +346,7 @@ def adam(
 
     Returns
     -------
-    dict
+    OrderedDict
     """
     def rate(t: Any) -> Any:
         return learning_rate * T.sqrt(1 - beta2**t) / (1 - beta1**t)
@@ -377,7 +377,7 @@ def adamax(
 
     Returns
     -------
-    dict
+    OrderedDict
     """
     def rate(t: Any) -> Any:
         return learning_rate / (1 - beta1**t)
@@ -409,7 +409,7 @@ def amsgrad(
 
     Returns
     -------
-    dict
+    OrderedDict
     """
     def rate(t: Any) -> Any:
         return learning_rate * T.sqrt(1 - beta2**t) / (1 - beta1**t)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
@@ -121,7 +123,9 @@ def test_rule(formula, options, given):
     p = symc.shared(START.copy())
     loss = -T.sum(CURVATURE * T.cos(p))
     of = loss if given == "loss" else [symc.grad(loss, p)]
-    step = symc.function([], loss, updates=getattr(updates, formula.__name__)(of, [p], **options))
+    rule = getattr(updates, formula.__name__)(of, [p], **options)
+    assert isinstance(rule, OrderedDict)
+    step = symc.function([], loss, updates=rule)
     for _ in range(STEPS):
         step()
     np.testing.assert_allclose(p.get_value(), formula(), rtol=1e-10)

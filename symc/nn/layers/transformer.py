@@ -253,7 +253,8 @@ class TPSTransformerLayer(_Sampler):
             p.dimshuffle("x", 0) - T.constant(q).dimshuffle(0, "x")
             for p, q in zip((x, y), self.source_points, strict=True)
         ]
-        radial = T.xlogx(T.sqr(away[0]) + T.sqr(away[1]))
+        squares = T.sqr(away[0]) + T.sqr(away[1])
+        radial = squares * T.log(T.switch(T.eq(squares, 0), 1, squares))
         return T.concatenate([T.stack([T.ones_like(x), x, y]), radial], axis=0)
 
     def get_output_for(self, inputs: Any, **kwargs: Any) -> Any:  # type: ignore[override]
