@@ -157,8 +157,9 @@ static SY_ROUTINE int SY_R(sy_own_gemm_)(sy_call *call, SY_R(sy_matrix_) a, SY_R
                                  SY_R(sy_turned_)(c), alpha, beta);
 #if SY_DIRECT_VECTORS
   const SY_R(sy_matrix_) at = SY_R(sy_turned_)(a), ct = SY_R(sy_turned_)(c);
-  if (SY_R(sy_is_direct_)(b, c)) return SY_R(sy_gemm_direct_)(call, a, b, c, alpha, beta), SY_OK;
-  if (SY_R(sy_is_direct_)(at, ct))
+  if (SY_R(sy_is_direct_)(b, c, call->threads))
+    return SY_R(sy_gemm_direct_)(call, a, b, c, alpha, beta), SY_OK;
+  if (SY_R(sy_is_direct_)(at, ct, call->threads))
     return SY_R(sy_gemm_direct_)(call, SY_R(sy_turned_)(b), at, ct, alpha, beta), SY_OK;
 #endif
 #endif
