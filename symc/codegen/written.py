@@ -13,7 +13,7 @@ from ..loop import ir
 from ..loop.kernel import Operand
 from ..scalar.expr import Expr, substitute, walk
 
-LONGEST = 40
+LONGEST = 60
 """Statements up to which a nest is printed once more."""
 MOST_CHOICES = 2
 """Conditions on sizes up to which a loop is printed once per choice."""

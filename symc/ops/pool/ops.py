@@ -37,8 +37,6 @@ __all__ = ["AveragePoolGradient", "MaxPoolGradient", "MaxPoolTangent", "Pooling"
 _MOST_UNROLLED = 16
 _BLOCKS = (8, 4)
 """Results of a row that are computed together."""
-_TILES = (4,)
-"""The same for gradients, which would be written out too often with more."""
 
 
 class _Windowed(BuiltinOp):
@@ -449,16 +447,15 @@ class MaxPoolGradient(_MaxSelecting):
 
             def element(i: Any) -> None:
                 top, value = (b.let(b.load(v, (*rows, i))) for v in (y, h))
-                for offset in product(*map(range, g.window)):
+                with b.loops([b.integer(w) for w in g.window]) as offset:
                     tile = zip((*rows[lead:], i), g.window, offset, strict=True)
-                    at = [p * w + o for p, w, o in tile]
-                    place = (*rows[:lead], *at)
+                    place = (*rows[:lead], *(p * w + o for p, w, o in tile))
                     b.store(result, place, switch(eq(b.load(x, place), top), value, zero))
 
             def block(start: Any, length: int) -> None:
                 self._tiles(b, ins, result, rows, start, length)
 
-            _in_blocks(b, whole[-1], _TILES, block, element)
+            _in_blocks(b, whole[-1], _BLOCKS, block, element)
         for axis, w in enumerate(g.window):
             self._leftover(b, ins, result, axis, whole[axis] * w)
 
