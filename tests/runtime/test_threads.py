@@ -468,7 +468,7 @@ def test_the_pool_is_bounded():
     [
         (60, 300, 520), (520, 300, 60), (700, 30, 300), (2100, 16, 40), (790, 128, 65),
         (3, 2000, 400), (130, 90, 99),
-    ],  # fmt: skip
+    ],
 )
 def test_products_in_slabs(rows: int, inner: int, columns: int, dtype: str) -> None:
     rng = np.random.default_rng(rows)
