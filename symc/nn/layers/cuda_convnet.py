@@ -36,7 +36,25 @@ def _batch_last(x: Any) -> Any:
     return (x[1], x[2], x[3], x[0]) if isinstance(x, tuple) else x.dimshuffle(1, 2, 3, 0)
 
 
-class Conv2DCCLayer(BaseConvLayer):
+class _EitherLayout(Layer):
+    """Lets a layer of images, batch first, take and give them batch last without `dimshuffle`."""
+
+    dimshuffle: bool
+
+    def get_output_shape_for(self, input_shape: Any) -> Any:
+        """The shape of the output, in the layout of the input."""
+        if self.dimshuffle:
+            return super().get_output_shape_for(input_shape)
+        return _batch_last(super().get_output_shape_for(_batch_first(tuple(input_shape))))
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        """The output, in the layout of the input."""
+        if self.dimshuffle:
+            return super().get_output_for(input, **kwargs)
+        return _batch_last(super().get_output_for(_batch_first(input), **kwargs))
+
+
+class Conv2DCCLayer(_EitherLayout, BaseConvLayer):
     """A convolution over two axes, of images in either layout.
 
     Parameters
@@ -89,18 +107,6 @@ name
         shape = super().get_W_shape()
         return shape if self.dimshuffle else _batch_last(shape)
 
-    def get_output_shape_for(self, input_shape: Any) -> Any:
-        """The filters in place of the channels, and the number of places along each axis."""
-        if self.dimshuffle:
-            return super().get_output_shape_for(input_shape)
-        return _batch_last(super().get_output_shape_for(_batch_first(tuple(input_shape))))
-
-    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
-        """``nonlinearity(W * x + b)``, in the layout of the input."""
-        if self.dimshuffle:
-            return super().get_output_for(input, **kwargs)
-        return _batch_last(super().get_output_for(_batch_first(input), **kwargs))
-
     def convolve(self, input: Any, **kwargs: Any) -> Any:
         """Return the convolution of an input, batch first, with the filters `W`."""
         return T.nnet.conv2d(
@@ -113,7 +119,7 @@ name
         )
 
 
-class MaxPool2DCCLayer(Pool2DLayer):
+class MaxPool2DCCLayer(_EitherLayout, Pool2DLayer):
     """The maximum over windows of images in either layout.
 
     Parameters
@@ -138,18 +144,6 @@ class MaxPool2DCCLayer(Pool2DLayer):
     ) -> None:
         self.dimshuffle = dimshuffle
         super().__init__(incoming, pool_size, stride, ignore_border=ignore_border, **kwargs)
-
-    def get_output_shape_for(self, input_shape: Any) -> Any:
-        """The shape of the input, with the number of windows along rows and columns."""
-        if self.dimshuffle:
-            return super().get_output_shape_for(input_shape)
-        return _batch_last(super().get_output_shape_for(_batch_first(tuple(input_shape))))
-
-    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
-        """The windows' maximum, in the layout of the input."""
-        if self.dimshuffle:
-            return super().get_output_for(input, **kwargs)
-        return _batch_last(super().get_output_for(_batch_first(input), **kwargs))
 
 
 class _Shuffle(Layer):
