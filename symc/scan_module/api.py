@@ -228,6 +228,8 @@ class _Loop:
         backwards: bool,
     ) -> None:
         self.body, self.sequences, self.given = body, sequences, list(constants)
+        # What is passed has one value for all steps, even if its parts change from step to step.
+        self.fixed = [v for v in constants if v.owner is not None]
         self.steps, self.strict, self.truncate = steps, strict, truncate
         self.name, self.backwards = name, backwards
 
@@ -242,9 +244,11 @@ class _Loop:
         roots += [] if condition is None else [condition]
         inner = [v for group in body.elements for v in group]
         inner += [v for k in seen for v in body.rows[k]]
-        outside = self._outside(roots, [*inner, *states])
+        aliases = self._aliases(roots, states)
+        outside = self._outside(roots, [*inner, *states, *aliases])
         copies = [v.type(v.name) if v.name else v.type() for v in (*states, *outside)]
         replace = dict(zip((*states, *outside), copies, strict=True))
+        replace.update((alias, replace[state]) for alias, state in aliases.items())
         roots = clone_replace(roots, replace) if replace else roots
         count = len(body.result.outputs)
         outs = [roots[k] for k in (*seen, *collected)] + roots[count : count + len(states)]
@@ -289,6 +293,7 @@ class _Loop:
         if self.body.result.condition is not None:
             pending.append(self.body.result.condition)
         stop = {v for group in (*self.body.elements, *self.body.rows) for v in group}
+        stop.update(self.fixed)
         while pending:
             found: list[Any] = graph_inputs(pending, blockers=stop)
             pending = []
@@ -303,10 +308,20 @@ class _Loop:
             states[variable] = variable.type.filter_variable(new)
         return states
 
+    def _aliases(self, roots: Sequence[Variable], states: dict[Any, Any]) -> dict[Any, Any]:
+        """Other variables of the states' containers, which loops in the step have made."""
+        by_container = {v.container: v for v in states}
+        found = {}
+        for leaf in graph_inputs(list(roots), blockers=self.fixed) if states else ():
+            state = by_container.get(getattr(leaf, "container", None))
+            if state is not None and state is not leaf:
+                found[leaf] = state
+        return found
+
     def _outside(self, roots: Sequence[Variable], inner: Sequence[Variable]) -> list[Variable]:
         """What the step uses that does not depend on its arguments, as high up as possible."""
         dependent = set(inner)
-        order = toposort(list(roots))
+        order = toposort(list(roots), self.fixed)
         for node in order:
             if any(v in dependent for v in node.inputs):
                 dependent.update(node.outputs)

@@ -353,8 +353,7 @@ from ..ops.vector import as_index_scalar as as_index_variable
 from ..ops.write import IncSubtensor, inc_subtensor, set_subtensor
 from ..scalar import set_names_hook
 
-# The functions `sort`, `var` and `xlogx` hide the modules of these names, which can still be
-# imported from.
+# The functions `sort` and `var` hide the modules of these names, which can still be imported from.
 from .sort import (
     ArgSortOp,
     SortOp,
@@ -366,7 +365,7 @@ from .sort import (
     topk_and_argtopk,
 )
 from .var import var
-from .xlogx import xlogx, xlogy0
+from .xlogx import xlogy0
 
 _scalar_names = LazyModule("symc.tensor.scalar_names")
 set_names_hook(lambda: _scalar_names.names())

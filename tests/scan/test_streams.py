@@ -72,3 +72,33 @@ def test_a_gibbs_chain_of_a_restricted_boltzmann_machine_samples_its_distributio
     expected = free / free.sum()
     found = [(samples == s).all(1).mean() for s in states]
     np.testing.assert_allclose(found, expected, atol=0.015)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("given", [True, False])
+def test_draws_of_a_loop_in_a_loop_go_on(mode: str, given: bool) -> None:
+    """Whether the step returns the inner updates or not, no numbers come twice."""
+    streams = RandomStreams(3)
+
+    def step():
+        rows, updates = symc.scan(lambda: streams.uniform((2,), dtype="float64"), n_steps=3)
+        return (rows, updates) if given else rows
+
+    rows, updates = symc.scan(step, n_steps=4)
+    f = function([], rows, updates=updates, mode=mode)
+    plain = function([], RandomStreams(3).uniform((2,), dtype="float64"))
+    expected = np.array([plain() for _ in range(24)]).reshape(2, 4, 3, 2)
+    np.testing.assert_array_equal([f(), f()], expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_draw_that_is_passed_has_one_value_for_all_steps(mode: str) -> None:
+    streams = RandomStreams(3)
+    draw = streams.uniform((2,), dtype="float64")
+    rows, updates = symc.scan(lambda d: d * 1.0, non_sequences=draw, n_steps=3)
+    assert not updates
+    f = function([], [rows, draw], mode=mode)
+    (first, once), (second, again) = f(), f()
+    np.testing.assert_array_equal(first, [once] * 3)
+    np.testing.assert_array_equal(second, [again] * 3)
+    assert not np.array_equal(once, again)
