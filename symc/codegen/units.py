@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from .body_c import Body
 from .cexpr import Outlined
@@ -56,31 +55,35 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     """
     kernels = list(body.functions.values())
     lines = sum(k.text.count("\n") for k in kernels)
-    levels = {k.level for k in kernels} or {level_for(0)}
+    levels = sorted({k.level for k in kernels} or {level_for(0)})
     if len(levels) == 1 and lines <= UNIT_LINES * 5 // 4:
         called = _called(kernels)
         needs = body.needs.union(*[k.needs for k in kernels], *[f.needs for f in called])
         parts = [_named(body, k) for k in kernels]
         text = "".join([_head(needs), _STATIC, outlined_text(called), *parts, main])
-        return (SourceUnit(name, text, levels.pop()),)
+        return (SourceUnit(name, text, levels[0]),)
     heads = [f"{k.head.replace('@', body.names[k.text])};\n" for k in kernels]
-    text = "".join([_head(body.needs), _SHARED, *heads, "\n", main])
-    units = [SourceUnit(name, text, "-O1")]
-    for level in sorted(levels):
+    texts = [(_head(body.needs) + _SHARED, "".join([*heads, "\n", main]), "-O1")]
+    for level in levels:
         for group in _groups([k for k in kernels if k.level == level]):
             needs = set().union(*[k.needs for k in group])
-            called = _called(group)
-            parts = [f"{f.head};\n" for f in sorted(called) if f.head]
-            parts += [outlined_text(f for f in called if not f.head)]
-            parts += [_named(body, k) for k in group]
-            text = "".join([_head(needs), _SHARED, *parts])
-            units.append(SourceUnit(f"{name}_{len(units)}", text, level))
+            texts.append((_head(needs) + _SHARED, _kernels_text(body, group), level))
     shared = [f for f in _called(kernels) if f.head]
     if shared:
         needs = set().union(*[f.needs for f in shared])
-        text = _head(needs) + outlined_text(shared)
-        units.append(SourceUnit(f"{name}_{len(units)}", text, level_for(0, strips=True)))
-    return tuple(units)
+        texts.append((_head(needs), outlined_text(shared), level_for(0, strips=True)))
+    return tuple(
+        SourceUnit(f"{name}_{k}" if k else name, head + text, level)
+        for k, (head, text, level) in enumerate(texts)
+    )
+
+
+def _kernels_text(body: Body, group: Sequence[NestFunction]) -> str:
+    """Kernels after the functions that they call."""
+    called = _called(group)
+    declared = [f"{f.head};\n" for f in sorted(called) if f.head]
+    defined = outlined_text(f for f in called if not f.head)
+    return "".join([*declared, defined, *(_named(body, k) for k in group)])
 
 
 def joined_units(units: Iterable[SourceUnit]) -> tuple[SourceUnit, ...]:
@@ -126,9 +129,13 @@ def _called(kernels: Iterable[NestFunction]) -> set[Outlined]:
 
 
 def _groups(kernels: Sequence[NestFunction]) -> list[list[NestFunction]]:
-    """Groups of about equal length: each kernel goes to the shortest, the longest first."""
+    """Groups of about equal length: each kernel goes to the shortest, the longest first.
+
+    Their number is even: on two processors the last one is not compiled alone.
+    """
     order = sorted(kernels, key=lambda k: (-k.text.count("\n"), k.text))
-    count = max(1, ceil(sum(k.text.count("\n") for k in kernels) / UNIT_LINES))
+    lines = sum(k.text.count("\n") for k in kernels)
+    count = 1 if lines < UNIT_LINES else 2 * max(1, round(lines / (2 * UNIT_LINES)))
     groups: list[list[NestFunction]] = [[] for _ in range(min(count, len(order)))]
     sizes = [0] * len(groups)
     for kernel in order:

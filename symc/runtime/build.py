@@ -24,6 +24,7 @@ __all__ = [
     "cache_entries",
     "clear_cache",
     "compile_library",
+    "find_library",
     "load_blob",
     "load_library",
     "statistics",
@@ -91,6 +92,21 @@ def compile_library(
     return store.publish(key, _LIBRARY, content)
 
 
+def find_library(name: str) -> Path | None:
+    """Return the library of that file name, if the cache has it undamaged.
+
+    Parameters
+    ----------
+    name : str
+        Of a path that `compile_library` has returned.
+    """
+    path = store.find(name.partition("-")[0], _LIBRARY)
+    if path is None or path.name != name:
+        return None
+    _count("found")
+    return path
+
+
 def _compile(
     found: CompilerInfo,
     key: str,
@@ -105,7 +121,8 @@ def _compile(
     with store.workspace() as directory:
         _write_texts(directory, {**{f"{n}.c": t for n, t in sources.items()}, **headers})
         base = [found.path, *options, *quiet, "-I."]
-        units = [[*base, *levels[name].split(), f"{name}.c"] for name in sources]
+        longest_first = sorted(sources, key=lambda name: (-len(sources[name]), name))
+        units = [[*base, *levels[name].split(), f"{name}.c"] for name in longest_first]
         link = ["-shared", "-o", f"library{_LIBRARY}"]
         try:
             if len(sources) == 1:
