@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
 import numpy as np
@@ -208,6 +209,19 @@ def test_shapes_of_parameters_are_tracked():
     net.W.set_value(np.zeros((5, 2)))
     with pytest.raises(ValueError, match=r"b\.W of DenseLayer 'b' has got shape \(5, 2\).*\(4, 2"):
         layers.check_param_shapes(net)
+
+
+def test_deep_networks_are_copied_and_pickled():
+    net = below = layers.InputLayer((None, 2))
+    for k in range(700):
+        net = layers.NonlinearityLayer(net, T.tanh)
+        net = net if k % 3 else layers.ElemwiseSumLayer([net, below])
+    for again in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        order, old = layers.get_all_layers(again), layers.get_all_layers(net)
+        assert [type(x) for x in order] == [type(x) for x in old]
+        assert order[-1].input_layers[1] is order[0]
+        assert set(vars(order[5])) == set(vars(old[5]))
+        assert not set(order) & set(old)
 
 
 def test_values_alone_are_saved(tmp_path):

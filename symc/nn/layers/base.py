@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from abc import ABCMeta
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import symc
@@ -15,6 +15,8 @@ from symc.nn import utils
 __all__ = ["Layer", "MergeLayer"]
 
 Shape = tuple[Any, ...]
+
+SUPPORTS_APART = 40
 
 
 def _check_lengths(shape: Sequence[Any], what: str) -> None:
@@ -48,6 +50,32 @@ def add_lines(problem: Exception, *lines: str) -> None:
     if isinstance(text, str):
         news = [line for line in lines if line not in text]
         problem.args = ("\n".join([text, *news]), *others)
+
+
+def _below(layer: Any) -> list[Any]:
+    if hasattr(layer, "input_layers"):
+        return [x for x in layer.input_layers if x is not None]
+    below = getattr(layer, "input_layer", None)
+    return [] if below is None else [below]
+
+
+def in_order(layers: Sequence[Any], stop: Collection[Any] = ()) -> list[Any]:
+    """The layers of networks, each once and after those below it; not those below `stop`."""
+    order: list[Any] = []
+    done: set[Any] = set()
+    pending = [(x, False) for x in reversed(layers)]
+    while pending:
+        x, ready = pending.pop()
+        if x in done:
+            continue
+        if ready:
+            done.add(x)
+            order.append(x)
+            continue
+        pending.append((x, True))
+        if x not in stop:
+            pending.extend((b, False) for b in reversed(_below(x)) if b not in done)
+    return order
 
 
 class _Built(ABCMeta):
@@ -119,6 +147,15 @@ class Layer(metaclass=_Built):
         self.param_shapes: dict[Any, Shape] = {}
         self.get_output_kwargs: list[str] = []
         _check_lengths(self.input_shape, f"the input of {self._called()}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Pickling goes down from layer to layer, and Python's stack is short: what comes first is
+        # every so many layers from the bottom, so that there are never more than these to go.
+        return {"_supports": in_order(_below(self))[::SUPPORTS_APART], **self.__dict__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__dict__.pop("_supports", None)
 
     def _called(self) -> str:
         return type(self).__name__ + (f" {self.name!r}" if self.name else "")
@@ -276,6 +313,8 @@ class MergeLayer(Layer):
     """
 
     def __init__(self, incomings: Sequence[Any], name: str | None = None) -> None:
+        if not incomings:
+            raise ValueError(f"{type(self).__name__} merges one layer or more, got none")
         self.input_shapes = [_shape_of(i) for i in incomings]
         self.input_layers = [None if isinstance(i, tuple) else i for i in incomings]
         self.name = name

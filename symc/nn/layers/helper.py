@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symc.nn import utils
-from symc.nn.layers.base import Layer, MergeLayer, add_lines
+from symc.nn.layers.base import Layer, MergeLayer, add_lines, in_order
 from symc.nn.layers.input import InputLayer
 
 __all__ = [
@@ -24,13 +24,6 @@ __all__ = [
     "get_output_shape",
     "set_all_param_values",
 ]
-
-
-def _below(layer: Any) -> list[Any]:
-    if hasattr(layer, "input_layers"):
-        return [x for x in layer.input_layers if x is not None]
-    below = getattr(layer, "input_layer", None)
-    return [] if below is None else [below]
 
 
 def _several(layer: Any) -> list[Any]:
@@ -52,22 +45,7 @@ def get_all_layers(layer: Any, treat_as_input: Sequence[Layer] | None = None) ->
     list of Layer
         Each once, in an order that depends on the network alone.
     """
-    stop = set(treat_as_input or ())
-    order: list[Layer] = []
-    done: set[Layer] = set()
-    pending = [(x, False) for x in reversed(_several(layer))]
-    while pending:
-        x, ready = pending.pop()
-        if x in done:
-            continue
-        if ready:
-            done.add(x)
-            order.append(x)
-            continue
-        pending.append((x, True))
-        if x not in stop:
-            pending.extend((b, False) for b in reversed(_below(x)) if b not in done)
-    return order
+    return in_order(_several(layer), set(treat_as_input or ()))
 
 
 def _given(inputs: Any, all_layers: Sequence[Layer]) -> dict[Any, Any]:

@@ -248,7 +248,7 @@ class SliceLayer(Layer):
         shape = list(input_shape)
         axis = self.axis % len(shape)
         n = shape[axis]
-        if isinstance(self.slice, int):
+        if not isinstance(self.slice, slice):
             if n is not None and not -n <= self.slice < n:
                 raise ValueError(
                     f"{self._called()}: index {self.slice} of axis {axis} of an input of shape "
