@@ -57,17 +57,7 @@ def batches(rows: Rows, size: int, order: np.random.RandomState | None) -> Itera
 class ExpressionEstimator(BaseEstimator):
     """Base of the estimators; its subclasses say what a target is and what is made of outputs.
 
-    Attributes
-    ----------
-    loss_curve_ : list of float
-        Mean loss in each epoch, or call of `partial_fit`, taken while parameters were changing.
-    validation_curve_ : list of float
-        With ``early_stopping=True``, the mean loss of the rows held out, after each epoch.
-    n_epochs_ : int
-        Passes over the data so far.
-    n_features_in_ : int
-    feature_names_in_ : numpy.ndarray
-        Names of the columns, where `fit` saw a table with names that are strings.
+    Settings and attributes are those of `ExpressionClassifier`.
     """
 
     _learner: Learner
@@ -228,7 +218,7 @@ class ExpressionEstimator(BaseEstimator):
     def _split(self, rows: Rows, stratify: np.ndarray | None) -> tuple[Rows, Rows]:
         n = len(rows.X)
         if n < 2:
-            raise ValueError("early_stopping=True holds rows out and needs at least 2, got 1")
+            raise ValueError("early_stopping=True holds rows out and needs 2 or more, got 1 sample")
         held = int(np.ceil(self.validation_fraction * n))
         held = min(held, n - 1)
         if stratify is not None:

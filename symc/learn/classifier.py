@@ -226,34 +226,24 @@ class ExpressionClassifier(ClassifierMixin, SupervisedEstimator):
             return np.log(output)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the labels of the classes with the highest scores.
+        """Return the labels of the classes with the highest scores, of shape (rows,).
 
         Parameters
         ----------
-        X : array_like
-            Shape (rows, features).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (rows,).
+        X
+            As for `fit`.
         """
         best = self._output(X).argmax(axis=1)
         return self.classes_[best]
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities of classes, in the order of ``classes_``.
+        """Return probabilities in the order of ``classes_``, of shape (rows, classes).
 
         Parameters
         ----------
-        X : array_like
-            Shape (rows, features).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (rows, classes).
+        X
+            As for `fit`.
         """
         return np.exp(self.predict_log_proba(X))
 
@@ -263,13 +253,8 @@ class ExpressionClassifier(ClassifierMixin, SupervisedEstimator):
 
         Parameters
         ----------
-        X : array_like
-            Shape (rows, features).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (rows, classes).
+        X
+            As for `fit`.
         """
         scores = self._scores(X)
         return scores if self._learner.recipe.probabilities else log_softmax(scores, axis=1)

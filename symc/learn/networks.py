@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -38,30 +38,35 @@ class Outputs:
     penalised: list[Any]
 
 
-def nonlinearity_named(nonlinearity: Any) -> Callable[[Any], Any]:
-    """Return the function of an expression: one of `symc.nn.nonlinearities` by name, or as given.
+def function_named(
+    given: Any, known: Mapping[str, Callable[..., Any]], setting: str, takes: str
+) -> Callable[..., Any]:
+    """Return a function that a setting names, or that it is.
 
     Parameters
     ----------
-    nonlinearity : str, callable or None
-        None for the identity.
+    given : str or callable
+    known : dict
+        Functions by name.
+    setting, takes : str
+        The setting, and what functions get, for messages.
 
     Raises
     ------
     ValueError
         If there is none of that name.
     """
-    if nonlinearity is None:
-        return nonlinearities.identity
-    if callable(nonlinearity):
-        return nonlinearity
-    names = [n for n in nonlinearities.__all__ if n[0].islower()]
-    if nonlinearity not in names:
+    if callable(given):
+        return given
+    if given not in known:
         raise ValueError(
-            f"nonlinearity is a function of an expression, None, or one of {', '.join(names)}; "
-            f"got {nonlinearity!r}"
+            f"{setting} is a function of {takes}, or one of {', '.join(sorted(known))}; got "
+            f"{given!r}"
         )
-    return getattr(nonlinearities, nonlinearity)
+    return known[given]
+
+
+NONLINEARITIES = {n: getattr(nonlinearities, n) for n in nonlinearities.__all__ if n.islower()}
 
 
 def hidden_sizes(network: Any, name: str) -> tuple[int, ...]:
@@ -105,9 +110,13 @@ def dense_layers(
     nonlinearity : str, callable or None
         Of the hidden layers.
     """
+    if nonlinearity is not None:
+        nonlinearity = function_named(
+            nonlinearity, NONLINEARITIES, "nonlinearity", "an expression"
+        )
     layer: Any = layers.InputLayer((None, n_features), x)
     for size in sizes:
-        layer = layers.DenseLayer(layer, size, nonlinearity=nonlinearity_named(nonlinearity))
+        layer = layers.DenseLayer(layer, size, nonlinearity=nonlinearity)
     return layers.DenseLayer(layer, n_outputs, nonlinearity=None)
 
 
@@ -208,28 +217,9 @@ SCORE_LOSSES: dict[str, Loss] = {
 PROBABILITY_LOSSES: dict[str, Loss] = {"log_loss": objectives.categorical_crossentropy}
 
 
-def loss_named(loss: Any, known: dict[str, Loss]) -> Loss:
-    """Return the function of an output and a target.
-
-    Parameters
-    ----------
-    loss : str or callable
-    known : dict
-        Functions by name.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    """
-    if callable(loss):
-        return loss
-    if loss not in known:
-        raise ValueError(
-            f"loss is a function of output and target, or one of {', '.join(sorted(known))}; got "
-            f"{loss!r}"
-        )
-    return known[loss]
+def loss_named(loss: Any, known: Mapping[str, Loss]) -> Loss:
+    """Return the function of an output and a target; see `function_named`."""
+    return function_named(loss, known, "loss", "output and target")
 
 
 def losses_of_rows(loss: Loss, output: Any, target: Any) -> Any:

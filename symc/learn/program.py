@@ -20,44 +20,31 @@ from symc.nn import updates as nn_updates
 from symc.nn.regularization import apply_penalty, l2
 from symc.nn.utils import collect_shared_vars, unique
 
+from .networks import function_named
 from .recipe import Model, Recipe, building
 
 # How many programs are kept for networks to come.
 KEPT = 16
 
-UPDATE_RULES = (
-    "sgd",
-    "momentum",
-    "nesterov_momentum",
-    "adagrad",
-    "rmsprop",
-    "adadelta",
-    "adam",
-    "adamax",
-    "amsgrad",
-)
+UPDATE_RULES = {
+    rule.__name__: rule
+    for rule in (
+        nn_updates.sgd,
+        nn_updates.momentum,
+        nn_updates.nesterov_momentum,
+        nn_updates.adagrad,
+        nn_updates.rmsprop,
+        nn_updates.adadelta,
+        nn_updates.adam,
+        nn_updates.adamax,
+        nn_updates.amsgrad,
+    )
+}
 
 
 def update_named(update: Any) -> Callable[..., Any]:
-    """Return the update rule: one of `symc.nn.updates` by name, or as given.
-
-    Parameters
-    ----------
-    update : str or callable
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    """
-    if callable(update):
-        return update
-    if update not in UPDATE_RULES:
-        raise ValueError(
-            "update is a function of loss, parameters and learning rate, or one of "
-            f"{', '.join(UPDATE_RULES)}; got {update!r}"
-        )
-    return getattr(nn_updates, update)
+    """Return the update rule; see `function_named`."""
+    return function_named(update, UPDATE_RULES, "update", "loss, parameters and learning rate")
 
 
 class Program:
@@ -78,6 +65,7 @@ class Program:
     def __init__(self, recipe: Recipe, model: Model) -> None:
         self.recipe = recipe
         self.model = model
+        self._mode = symc.config.mode
         self.variables = shared_variables(model)
         self._weight, self._rate, self._penalty = (
             T.TensorType(recipe.dtype, (False,) * ndim)(name)
@@ -179,6 +167,7 @@ class Program:
                 self._total,
                 updates=list(self._updates.items()),
                 on_unused_input="ignore",
+                mode=self._mode,
             )
         inputs, output = {
             "loss": (data, lambda: T.sum(self._weight * model.prediction_losses)),
@@ -186,14 +175,18 @@ class Program:
             "decode": ([model.code], lambda: model.decoded),
         }[name]
         return symc.function(
-            inputs, output(), no_default_updates=True, on_unused_input="ignore"
+            inputs,
+            output(),
+            no_default_updates=True,
+            on_unused_input="ignore",
+            mode=self._mode,
         )
 
     def serves(self, model: Model) -> bool:
-        """Tell whether this computes what a program made for `model` would."""
+        """Tell whether this computes what a program made for `model` now would."""
         mine, other = self.model, model
         variables = shared_variables(other)
-        if _pattern(variables) != self._pattern:
+        if self._mode != symc.config.mode or _pattern(variables) != self._pattern:
             return False
         learned = [self.variables.index(p) for p in mine.parameters]
         if learned != [variables.index(p) for p in other.parameters]:

@@ -96,17 +96,12 @@ class ExpressionRegressor(RegressorMixin, SupervisedEstimator):
         return self._recipe(self.n_outputs_, loss_named(self.loss, VALUE_LOSSES))
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the network's output.
+        """Return the network's output: like the targets, a matrix or a vector.
 
         Parameters
         ----------
-        X : array_like
-            Shape (rows, features).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (rows, outputs), or (rows,) if the targets were a vector.
+        X
+            As for `fit`.
         """
         output = self._output(X)
         return output[:, 0] if self._flat else output

@@ -111,20 +111,7 @@ class ExpressionTransformer(
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: Any = None
     ) -> ExpressionTransformer:
-        """Go once through more rows, from where the last call or fit ended.
-
-        Parameters
-        ----------
-        X, y
-            As for `fit`.
-        sample_weight : array_like, optional
-            Factors of the losses of rows, as they are: chunks may weigh differently.
-
-        Returns
-        -------
-        ExpressionTransformer
-            This one.
-        """
+        """Go once through more rows, as `ExpressionRegressor.partial_fit` does."""
         del y
         rows = self._rows(X, sample_weight, not hasattr(self, "_learner"))
         self._go_on(self._new_recipe(), rows.X)
@@ -155,33 +142,23 @@ class ExpressionTransformer(
         return self._learner.recipe.n_outputs
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the new features.
+        """Return the new features, of shape (rows, n_components).
 
         Parameters
         ----------
-        X : array_like
-            Shape (rows, features).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (rows, n_components).
+        X
+            As for `fit`.
         """
         return self._output(X)
 
     @available_if(_decodes)
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Return what the decoder makes of new features.
+        """Return what the decoder makes of new features, of shape (rows, features).
 
         Parameters
         ----------
         X : array_like
             Shape (rows, n_components).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (rows, features).
 
         Raises
         ------
@@ -202,14 +179,8 @@ class ExpressionTransformer(
 
         Parameters
         ----------
-        X : array_like
-            Shape (rows, features).
-        y : None
-            Not used.
-
-        Returns
-        -------
-        float
+        X, y
+            As for `fit`.
         """
         del y
         check_is_fitted(self)

@@ -26,6 +26,8 @@ from tests.learn.data import (
 
 FAST: dict[str, Any] = {"learning_rate": 0.05, "max_epochs": 40, "random_state": 0}
 
+pytestmark = pytest.mark.usefixtures("_numpy_path")
+
 
 @pytest.mark.parametrize("network", [linear, noisy, random_features, random_layers])
 def test_networks_learn(network: Any) -> None:
@@ -192,6 +194,7 @@ def test_settings_that_make_no_sense(name: str, value: Any) -> None:
         ExpressionClassifier().set_params(**{name: value}).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 def test_divergence_is_an_error() -> None:
     X, y = curve()
     with bad("lower learning_rate"):

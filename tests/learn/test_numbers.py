@@ -24,6 +24,8 @@ STEPS: dict[str, Any] = {
     "random_state": 4,
 }
 
+pytestmark = pytest.mark.usefixtures("_numpy_path")
+
 
 def before(estimator: Any, X: np.ndarray, y: Any = None) -> list[np.ndarray]:
     """The parameters that a fit begins with."""

@@ -20,6 +20,8 @@ from tests.learn.data import blobs, curve, linear, noisy, random_features, rando
 
 FAST: dict[str, Any] = {"learning_rate": 0.05, "max_epochs": 5, "random_state": 0}
 
+pytestmark = pytest.mark.usefixtures("_numpy_path")
+
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -172,17 +174,6 @@ def test_predictions_leave_the_estimator_alone() -> None:
     model.predict(X)
     model.predict_proba(X[:1])
     assert pickle.dumps(model._learner.values()) == values
-
-
-@pytest.mark.parametrize("network", [(30, 20), random_layers])
-def test_predictions_do_not_depend_on_batches(network: Any) -> None:
-    X, y = blobs()
-    model = ExpressionClassifier(network, **FAST).fit(X, y)
-    scores = model.decision_function(X)
-    alone = np.concatenate([model.decision_function(row[None]) for row in X])
-    assert_allclose(alone, scores, rtol=1e-12, atol=1e-13)
-    many = model.decision_function(np.tile(X, (40, 1)))  # more than go through at once
-    assert_allclose(many, np.tile(scores, (40, 1)), rtol=1e-12, atol=1e-13)
 
 
 def test_chunks_for_data_that_do_not_fit_into_memory() -> None:

@@ -52,6 +52,7 @@ def classifier(**settings: Any) -> Any:
     return clone(CLASSIFIER).set_params(**settings)
 
 
+@pytest.mark.usefixtures("_numpy_path")
 @pytest.mark.parametrize(
     "tool",
     [
@@ -78,6 +79,7 @@ def test_tools_for_classifiers(tool: Any) -> None:
     assert set(fitted.predict(X)) == {"ash", "elm", "oak"}
 
 
+@pytest.mark.usefixtures("_numpy_path")
 @pytest.mark.parametrize(
     "tool",
     [
@@ -154,6 +156,16 @@ def test_kinds_of_labels(labels: np.ndarray) -> None:
     assert model.predict(X).dtype == labels.dtype
     assert (model.classes_ == np.unique(labels)).all()
     assert model.score(X, labels) > 0.9
+
+
+@pytest.mark.parametrize("network", [(30, 20), random_layers])
+def test_predictions_do_not_depend_on_batches(network: Any) -> None:
+    model = classifier(network=network).fit(X, Y)
+    scores = model.decision_function(X)
+    alone = np.concatenate([model.decision_function(row[None]) for row in X])
+    assert_allclose(alone, scores, rtol=1e-12, atol=1e-13)
+    many = model.decision_function(np.tile(X, (40, 1)))  # more than go through at once
+    assert_allclose(many, np.tile(scores, (40, 1)), rtol=1e-12, atol=1e-13)
 
 
 def test_one_row_and_one_class() -> None:
