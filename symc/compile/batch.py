@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CompileError
 from ..lazy import LazyModule
-from ..runtime import compile_library
+from ..runtime import compile_library, expect_blas
 
 if TYPE_CHECKING:
     from .native import NativeVariant
@@ -75,6 +75,8 @@ def _compile(variants: list[tuple[NativeVariant, Ready]], level: str | None) -> 
         for (variant, _), prefix, source in zip(variants, prefixes, sources, strict=True):
             variant.load(path, prefix, source)
 
+    if any(source.uses_blas for source in sources):
+        expect_blas()
     path = library()
     try:
         load(path)

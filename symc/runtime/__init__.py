@@ -6,7 +6,7 @@ made, no thread started.
 
 from __future__ import annotations
 
-from .blas import BlasInfo, blas_info, load_blas
+from .blas import BlasInfo, blas_info, expect_blas, load_blas
 from .build import (
     cache_dir,
     cache_entries,
@@ -46,6 +46,7 @@ __all__ = [
     "compile_library",
     "compiler",
     "digest_of",
+    "expect_blas",
     "expect_native",
     "find_compiler",
     "load_blas",

@@ -6,6 +6,7 @@ The addresses come from ``scipy.linalg.cython_blas``, which SciPy documents for 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import importlib.machinery
@@ -19,7 +20,7 @@ from ..config import config
 from ..errors import CompileError, user_message
 from . import native
 
-__all__ = ["ROUTINES", "BlasInfo", "blas_info", "load_blas"]
+__all__ = ["ROUTINES", "BlasInfo", "blas_info", "expect_blas", "load_blas"]
 
 #: In the order of the SY_BLAS_* numbers of ``csrc/symc_abi.h``.
 ROUTINES = (
@@ -78,6 +79,17 @@ def load_blas() -> None:
         native.callpath.set_blas(addresses)
         native.callpath.openblas(source, True)
         _loaded.append(source)
+
+
+def expect_blas() -> None:
+    """Have `load_blas` done meanwhile, in a thread: reading the library from disk takes long."""
+    if not _loaded and native.callpath is not None:
+        threading.Thread(target=_try_to_load).start()
+
+
+def _try_to_load() -> None:
+    with contextlib.suppress(CompileError, OSError):  # raised again for who needs it
+        load_blas()
 
 
 def blas_info() -> BlasInfo:
