@@ -170,3 +170,44 @@ def test_one_hot_and_tuples():
         utils.as_tuple([1, 2, 3], 2)
     with pytest.raises(TypeError, match="int"):
         utils.as_tuple("ab", 2, int)
+
+
+def test_penalties_of_layers():
+    below = layers.InputLayer((None, 4))
+    first = layers.DenseLayer(below, 3, b=init.Normal(1.0))
+    second = layers.DenseLayer(first, 2, b=init.Normal(1.0))
+    w, v, b = (p.get_value() for p in (first.W, second.W, second.b))
+    l1, l2 = regularization.l1, regularization.l2
+    cases = [
+        (regularization.apply_penalty(first.W, l2), (w**2).sum()),
+        (regularization.apply_penalty([first.W, second.W], l1), abs(w).sum() + abs(v).sum()),
+        (regularization.regularize_layer_params(second, l2), (v**2).sum()),
+        (regularization.regularize_layer_params([first, second], l2), (w**2).sum() + (v**2).sum()),
+        (regularization.regularize_layer_params(second, l1, tags={"trainable": True}),
+         abs(v).sum() + abs(b).sum()),
+        (regularization.regularize_layer_params_weighted({first: 0.5, second: 2.0}, l2),
+         0.5 * (w**2).sum() + 2 * (v**2).sum()),
+        (regularization.regularize_network_params(second, l2), (w**2).sum() + (v**2).sum()),
+    ]
+    for expression, expected in cases:
+        assert value(expression) == pytest.approx(expected)
+    scaled = regularization.apply_penalty(first.W, lambda x, factor: factor * l2(x), factor=3.0)
+    assert value(scaled) == pytest.approx(3 * (w**2).sum())
+
+
+def test_probabilities_in_a_hinge_loss_and_columns_of_targets():
+    p, t = RNG.uniform(0.1, 0.9, 6), RNG.integers(0, 2, 6).astype(float)
+    odds = np.log(p / (1 - p))
+    loss = objectives.binary_hinge_loss(p, t, log_odds=False)
+    np.testing.assert_allclose(value(loss), np.maximum(0, 1 - (2 * t - 1) * odds))
+    column = T.TensorType("float64", (False, True))()
+    for function, expected in (
+        (objectives.squared_error, (p - t) ** 2),
+        (objectives.binary_accuracy, (p >= 0.5) == t),
+    ):
+        got = symc.function([column], function(column, T.constant(t)), mode="FAST_COMPILE")
+        np.testing.assert_allclose(got(p[:, None]), expected[:, None])
+    predictions, targets = objectives.align_targets(column, T.constant(t))
+    assert targets.broadcastable == predictions.broadcastable == (False, True)
+    with pytest.raises(TypeError, match="rank"):
+        objectives.categorical_accuracy(T.matrix(), T.tensor3())
