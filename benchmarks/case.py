@@ -42,6 +42,9 @@ class Case:
     measure : {"time", "memory"}
         What of a call is measured and compared: seconds, or the bytes by which resident memory
         grows meanwhile at most.
+    traffic : float or None
+        What a copy of large arrays would move in the time of a call, as a multiple of `bytes`, at
+        most: both are measured in one run.
     limit : float or None
         What symc's measured value must not exceed, whatever the peers need.
     """
@@ -61,6 +64,7 @@ class Case:
     summary: Callable[[np.ndarray], np.ndarray] | None = None
     measure: str = "time"
     limit: float | None = None
+    traffic: float | None = None
 
 
 def normal(*shape: int, dtype: str = "float64", seed: int = 0) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import erf
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,21 @@ from case import RATE, Arrays, Case, normal, softmax
 
 NAMES = (
     *("lenet_small", "lenet_large", "convolution", "convolution_gradients"),
-    *("batch_norm", "max_pool"),
+    *("batch_norm", "max_pool", "dropout_dense", "adam"),
 )
+DROPPED = np.float32(0.5)
+"""The share of elements that dropout drops before a dense layer."""
+SLOW = np.float32(0.01)
+"""The learning rate of that layer: small, so that losses hardly depend on what is dropped."""
+PARAMETERS = 10_000_000
+"""How many one update of Adam changes."""
+BETAS = (0.9, 0.999)
+STEP = 1e-3
+"""Adam's learning rate."""
+TINY = 1e-8
+"""Added to the root of the mean square in Adam."""
+SHOWN = 1000
+"""Parameters that are returned after an update."""
 EPSILON = np.float32(1e-4)
 """Added to the variance in batch normalisation."""
 
@@ -147,6 +161,62 @@ def _max_pool(x: Any, g: Any) -> list[Any]:
     return [y, _unpooled(x, y, g)]
 
 
+def dense_operands() -> Arrays:
+    """Inputs, targets, weights and biases of a dense layer."""
+    return [
+        normal(128, 1024, dtype="float32"),
+        np.abs(normal(128, 1024, dtype="float32", seed=1)),
+        normal(1024, 1024, dtype="float32", seed=2) / np.float32(32),
+        np.zeros(1024, "float32"),
+    ]
+
+
+def _dropout_dense(x: Any, t: Any, w: Any, b: Any) -> list[Any]:
+    """Expected losses of two steps, ``sum (relu(z) - t)**2 / 2`` of an image on average.
+
+    What arrives at a unit, ``z``, is a sum of a thousand terms, some of which are dropped: a normal
+    deviate. So the means of its positive part, its square and their slopes are known, and the mean
+    of a product with an input is the product of the means plus covariance times mean slope.
+    """
+    losses = []
+    x, t, w, b = (a.astype("float64") for a in (x, t, w, b))
+    spread = x**2 * float(DROPPED / (1 - DROPPED))
+    for _ in range(2):
+        mean, deviation = x @ w + b, np.sqrt(spread @ w**2)
+        density = np.exp(-0.5 * (mean / deviation) ** 2) / np.sqrt(2 * np.pi)
+        share = _normal_cdf(mean / deviation)
+        first = mean * share + deviation * density
+        second = (mean**2 + deviation**2) * share + mean * deviation * density
+        losses.append(np.sum(second - 2 * t * first + t**2) / (2 * len(x)))
+        slope = first - t * share
+        curve = share - t * density / deviation
+        w = w - float(SLOW) * (x.T @ slope + spread.T @ curve * w) / len(x)
+        b = b - float(SLOW) * slope.mean(0)
+    return losses
+
+
+def _normal_cdf(x: Any) -> Any:
+    return 0.5 * (1 + np.vectorize(erf)(x / np.sqrt(2)))
+
+
+def adam_operands() -> Arrays:
+    """Parameters and their gradient."""
+    return [normal(PARAMETERS, dtype="float32", seed=k) for k in range(2)]
+
+
+def _adam(p: Any, g: Any) -> list[Any]:
+    """The first parameters after each of two steps with the same gradient."""
+    p, g = (a[:SHOWN].astype("float64") for a in (p, g))
+    m, v, shown = 0.0, 0.0, []
+    for t in (1, 2):
+        m = BETAS[0] * m + (1 - BETAS[0]) * g
+        v = BETAS[1] * v + (1 - BETAS[1]) * g**2
+        root = np.sqrt(v / (1 - BETAS[1] ** t))
+        p = p - STEP * m / (1 - BETAS[0] ** t) / (root + TINY)
+        shown.append(p)
+    return shown
+
+
 def _lenet_flops(batch: int, first: int, second: int) -> float:
     layers = 2.0 * first * 25 * 576 + 3.0 * second * first * 25 * 64
     return 2.0 * batch * (layers + 3.0 * (second * 16 * 500 + 5000))
@@ -204,5 +274,26 @@ CASES: tuple[Case, ...] = (
         pool_operands,
         _max_pool,
         bytes=4.0 * 64 * 32**3 * 2.5,
+    ),
+    Case(
+        "dropout_dense",
+        "training step of dropout, dense layer 1024 to 1024 and relu, batch 128, float32",
+        0.8,
+        dense_operands,
+        _dropout_dense,
+        flops=2 * 2.0 * 128 * 1024**2,
+        tolerance=1e-2,
+        calls=2,
+    ),
+    Case(
+        "adam",
+        "update of 1e7 float32 parameters by Adam",
+        None,
+        adam_operands,
+        _adam,
+        bytes=7 * 4.0 * PARAMETERS,
+        tolerance=1e-6,
+        calls=2,
+        traffic=1.15,
     ),
 )

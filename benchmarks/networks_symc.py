@@ -8,8 +8,10 @@ from typing import Any
 import symc
 import symc.tensor as T
 from case import RATE
-from cases_networks import EPSILON
+from cases_networks import BETAS, DROPPED, EPSILON, SHOWN, SLOW, STEP, TINY
 from symc import Out, function, shared
+from symc.nn.updates import adam
+from symc.tensor.shared_randomstreams import RandomStreams
 
 
 def _lenet(operands: list[Any]) -> Callable[[], Any]:
@@ -29,6 +31,31 @@ def _lenet(operands: list[Any]) -> Callable[[], Any]:
     updates = [(p, p - RATE * g) for p, g in zip(parameters, slopes, strict=True)]
     step = function([images, labels], loss, updates=updates)
     return lambda: step(x, y)
+
+
+def _dropout_dense(operands: list[Any]) -> Callable[[], Any]:
+    x, t, *values = operands
+    inputs, targets = T.fmatrix("inputs"), T.fmatrix("targets")
+    parameters = [shared(v) for v in values]
+    kept = RandomStreams(0).binomial(inputs.shape, p=1 - DROPPED, dtype="float32")
+    h = T.nnet.relu(T.dot(inputs * kept / (1 - DROPPED), parameters[0]) + parameters[1])
+    loss = T.sum((h - targets) ** 2) / (2 * inputs.shape[0])
+    slopes = symc.grad(loss, parameters)
+    updates = [(p, p - SLOW * g) for p, g in zip(parameters, slopes, strict=True)]
+    step = function([inputs, targets], T.cast(loss, "float32"), updates=updates)
+    return lambda: step(x, t)
+
+
+def _adam(operands: list[Any]) -> Callable[[], Any]:
+    parameters, g = shared(operands[0]), T.fvector("g")
+    with symc.change_flags(floatX="float32"):
+        step = function([g], updates=adam([g], [parameters], STEP, *BETAS, TINY))
+
+    def run() -> Any:
+        step(operands[1])
+        return parameters.get_value(borrow=True)[:SHOWN].copy()
+
+    return run
 
 
 def _layer(name: str, v: list[Any]) -> list[Any]:
@@ -52,6 +79,10 @@ def make(case: Any, operands: list[Any]) -> Callable[[], Any]:
     """A function of no arguments that does the work once."""
     if case.name.startswith("lenet"):
         return _lenet(operands)
+    if case.name == "dropout_dense":
+        return _dropout_dense(operands)
+    if case.name == "adam":
+        return _adam(operands)
     kinds = {1: T.fvector, 4: T.ftensor4}
     variables = [kinds[a.ndim]() for a in operands]
     outputs = [Out(v, borrow=True) for v in _layer(case.name, variables)]
