@@ -464,6 +464,11 @@ class Config(Section):
         computed=_default_compiledir,
     )
     compiledir_format = _retired("", "Cache entries are named by their content.")
+    cache_plans = Flag(
+        True,
+        "Whether a graph's program is looked up by the graph itself, so that a graph which was "
+        "compiled before is neither optimized nor turned into C again.",
+    )
     cache_size_limit = Flag(
         2048, "Megabytes of compiled programs that are kept; 0: no limit.", minimum=0
     )

@@ -291,6 +291,18 @@ class Section:
         for group in self._groups.values():
             yield from group.flags()
 
+    def changed(self) -> list[tuple[str, Any]]:
+        """Return names and values of the flags that something has given another value."""
+        found = []
+        for full_name, flag in self.flags():
+            section, name = self.find(full_name)
+            if flag.computed is not None and not section.is_set(name):
+                continue
+            value = getattr(section, name)
+            if flag.computed is not None or value != flag.default:
+                found.append((full_name, value))
+        return found
+
     def find(self, full_name: str) -> tuple[Section, str]:
         """Return the section and the short name of the flag called `full_name`.
 

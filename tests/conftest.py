@@ -7,6 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from symc.config import config
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _programs_go_through_all_phases() -> Iterator[None]:
+    """What is tested is the compiler, not what an earlier run of it has left in the cache."""
+    before = config.cache_plans
+    config.cache_plans = False
+    yield
+    config.cache_plans = before
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _the_collector_runs_less_often() -> Iterator[None]:

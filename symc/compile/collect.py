@@ -49,6 +49,11 @@ class Closed:
     updates: list[tuple[int, Variable]]
     update_sources: list[tuple[SharedVariable, Any]] = field(default_factory=list)
 
+    @property
+    def roots(self) -> list[Variable]:
+        """Outputs, then new values of shared variables."""
+        return [*self.outputs, *(new for _, new in self.updates)]
+
 
 def update_pairs(updates: Any) -> list[tuple[Any, Any]]:
     """The (shared variable, expression) pairs of a dict, a list or an OrderedUpdates."""

@@ -1,93 +1,35 @@
-"""What runs a function: the NumPy path, or variants of native code.
-
-An executor makes *variants* of a closed graph. On the NumPy path there is one, which serves every
-call. Native variants are made for a broadcast pattern (D2): the first assumes that lengths which
-can't be proved equal are equal; a call that breaks the assumption gets another one, made for the
-lengths that were seen.
-"""
+"""The executors that compile: the NumPy path, and variants of native code."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 
-from ..config import config
-from ..errors import CacheError, CompileError, ShapeError, UserCodeError, user_message
+from ..errors import CacheError, CompileError, ShapeError
 from ..graph.graph import Graph
 from ..graph.node import Variable
 from ..graph.text import DebugprintInfo
-from ..graph.trace import user_line
 from ..lower.facts import Facts, Oracle
 from ..rewrite.branches import lazy_branches
 from ..rewrite.engine import optimize
 from ..rewrite.inline import inlined
 from ..rewrite.report import Optimized
-from ..runtime import native_problem, notice_once, trim_memory, updating
+from ..runtime import trim_memory, updating
 from .batch import compile_variant, not_batched
-from .collect import Closed
+from .executor import Executor, Task, notice_failure
 from .expand import expanded
 from .explain import node_error
 from .native import NativeVariant
 from .numpy_program import NumpyProgram
 
 
-@dataclass(frozen=True)
-class Task:
-    """What an executor runs.
+class RewritingExecutor(Executor):
+    """An executor that rewrites the graph."""
 
-    Attributes
-    ----------
-    closed : Closed
-    mode : Mode
-    declared : sequence of tuple or None
-        Per input the lengths that the user declared for it.
-    strict : sequence of bool
-        Which inputs take no value that would need a conversion.
-    mutable : sequence of bool
-        Which inputs may be overwritten.
-    """
-
-    closed: Closed
-    mode: Any
-    declared: Sequence[tuple[int | None, ...] | None]
-    strict: Sequence[bool]
-    mutable: Sequence[bool]
-
-
-class Executor:
-    """Common parts: the closed graph and its containers."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.closed = task.closed
-        self.mode = task.mode
-        self.containers = [v.container for v in self.closed.shared]
-        self.optimized: Optimized
-
-    def check_declared(self, inputs: Sequence[Any]) -> None:
-        """Raise a ShapeError if an input has another length than was declared for it."""
-        for variable, lengths, value in zip(
-            self.closed.inputs, self.task.declared, inputs, strict=True
-        ):
-            for axis, length in enumerate(lengths or ()):
-                if length is not None and value.shape[axis] != length:
-                    raise ShapeError(
-                        user_message(
-                            f"the argument {variable} has another length than was declared",
-                            got=f"shape {value.shape}",
-                            expected=f"{length} along axis {axis}",
-                            where=user_line(variable) or None,
-                        )
-                    )
-
-    @property
-    def roots(self) -> list[Variable]:
-        """Outputs, then new values of shared variables."""
-        return [*self.closed.outputs, *(new for _, new in self.closed.updates)]
+    optimized: Optimized
 
     def prepared(self) -> list[Variable]:
         """The graph before rules rewrite it."""
@@ -103,35 +45,8 @@ class Executor:
             optimized.outputs = optimizer.rewritten(optimized.outputs)
         return optimized
 
-    @property
-    def fgraph(self) -> Graph:
-        """The graph of what runs."""
-        raise NotImplementedError
 
-    def debugprint_info(self) -> DebugprintInfo:
-        """What `debugprint` shows."""
-        raise NotImplementedError
-
-    def free(self) -> None:
-        """Give memory back that is kept between calls."""
-
-    def attach(self, function: Any) -> None:
-        """Give `function` the variants that there are."""
-        raise NotImplementedError
-
-    def another(self, inputs: Sequence[Any], refused: Sequence[Any]) -> Any:
-        """A variant for inputs that the variants `refused` do not serve."""
-        raise NotImplementedError
-
-    def prepare(self, inputs: Sequence[Any]) -> None:
-        """Make the variant that these inputs need, where variants are needed at all."""
-
-    def explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
-        """The exception for the failure of a native program."""
-        raise NotImplementedError
-
-
-class NumpyExecutor(Executor):
+class NumpyExecutor(RewritingExecutor):
     """Runs the rewritten graph node by node."""
 
     def __init__(self, task: Task) -> None:
@@ -176,15 +91,26 @@ class NumpyExecutor(Executor):
         return DebugprintInfo(self.optimized.outputs, self.program.order)
 
 
-class NativeExecutor(Executor):
-    """Runs compiled variants."""
+class NativeExecutor(RewritingExecutor):
+    """Runs compiled variants.
 
-    def __init__(self, task: Task) -> None:
+    Parameters
+    ----------
+    task : Task
+    program : NativeProgram, optional
+        The program of the first variant, where it has been loaded already.
+    """
+
+    def __init__(self, task: Task, program: Any = None) -> None:
         super().__init__(task)
         self.variants: list[NativeVariant] = []
         self.functions: WeakSet[Any] = WeakSet()
         self.substitute: NumpyExecutor | None = None
-        compile_variant(self._first(), self._ready)
+        first = self._first()
+        if program is None:
+            compile_variant(first, self._ready)
+        else:
+            first.program = program
 
     def _first(self) -> NativeVariant:
         """The variant that assumes equal lengths; where they can't all be equal, lengths of 1."""
@@ -253,7 +179,7 @@ class NativeExecutor(Executor):
                 compile_variant(variant, lambda _: None)
         except (CompileError, CacheError) as error:
             self.variants.remove(variant)
-            _notice_failure(error)
+            notice_failure(error)
             if self.substitute is None:
                 self.substitute = NumpyExecutor(self.task)
             return self.substitute.run
@@ -310,53 +236,3 @@ class NativeExecutor(Executor):
     def debugprint_info(self) -> DebugprintInfo:
         """Outputs, order and notes of the main variant, for `debugprint`."""
         return self.main.debugprint_info()
-
-
-def make_executor(maker: Any) -> Executor:
-    """The executor that the mode asks for; the NumPy path where native code can't be had.
-
-    Without an extension or a compiler the NumPy path serves, with one notice per process.
-    """
-    task = Task(
-        closed=maker.closed,
-        mode=maker.mode,
-        declared=[getattr(s.variable, "static_shape", None) for s in maker.explicit],
-        strict=[s.strict for s in maker.explicit],
-        # State changes only when the call has succeeded, so it is never written over.
-        mutable=[s.mutable and s.update is None for s in maker.explicit],
-    )
-    own = getattr(maker.mode, "executor_for", None)
-    if own is not None:
-        made: Executor = own(task)
-        return made
-    if maker.mode.executor == "numpy":
-        return NumpyExecutor(task)
-    problem = native_problem()
-    if problem:
-        notice_once(
-            "no compiled code on this machine; functions run on NumPy, more slowly: "
-            f"{_briefly(problem)}. `symc doctor` says what is missing."
-        )
-        return NumpyExecutor(task)
-    try:
-        return NativeExecutor(task)
-    except UserCodeError:
-        raise  # another path would run the same code
-    except (CompileError, CacheError) as error:
-        _notice_failure(error)
-        return NumpyExecutor(task)
-
-
-def _notice_failure(error: CompileError | CacheError) -> None:
-    """Say that compiling failed, or raise the error where the user wants to see it."""
-    if config.on_opt_error == "raise":
-        raise error
-    notice_once(f"compiling failed, functions run on NumPy, more slowly: {_briefly(str(error))}")
-
-
-def _briefly(message: str) -> str:
-    """What went wrong and what was found, in one line."""
-    first, *others = message.splitlines()
-    label = "  got: "
-    found = [line.removeprefix(label) for line in others if line.startswith(label)]
-    return ": ".join([first, *found])

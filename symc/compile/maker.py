@@ -12,14 +12,12 @@ from ..graph.garbage import rare_collections
 from ..graph.node import SharedVariable, Variable
 from ..graph.trace import user_line
 from ..graph.walk import graph_inputs
-from ..lazy import LazyModule
 from ..runtime import expect_native
 from .callable import Function, StatefulFunction
 from .collect import Closed, close, update_pairs
 from .inputs import In, Out, as_input, changed_input, flat_outputs
 from .mode import Mode, get_mode
-
-_executors = LazyModule("symc.compile.executors")  # with the lowering and the printing of C
+from .planned import make_executor
 
 
 class FunctionMaker:
@@ -70,7 +68,7 @@ class FunctionMaker:
         with rare_collections():
             self.closed = self._close()
             self._check_unused()
-            self.executor = _executors.make_executor(self)
+            self.executor = make_executor(self)
 
     def _close(self) -> Closed:
         hidden = [s.update for s in self.explicit if s.update is not None]
@@ -88,8 +86,7 @@ class FunctionMaker:
         )
 
     def _check_unused(self) -> None:
-        roots = [*self.closed.outputs, *(new for _, new in self.closed.updates)]
-        used = set(graph_inputs(roots))
+        used = set(graph_inputs(self.closed.roots))
         unused = [
             s
             for s, v in zip(self.explicit, self.closed.inputs, strict=True)

@@ -83,6 +83,11 @@ class Mode:
         self.after: tuple[Any, ...] = ()
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the compiler's own phases, and nothing else, make the program."""
+        return type(self) is Mode and not self.before and not self.after
+
+    @property
     def executor(self) -> str:
         """``"native"`` or ``"numpy"``."""
         return predefined_linkers[self.linker]

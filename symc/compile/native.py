@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,15 @@ from .program_graph import ProgramGraph
 
 # Error codes of symc_abi.h.
 _CHECK, _INDEX, _PYTHON, _MEMORY, _VALUE = range(1, 6)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Where a program was loaded from, and as what."""
+
+    path: Path
+    source: ProgramSource
+    description: dict[str, Any]
 
 
 class NativeVariant:
@@ -78,6 +88,7 @@ class NativeVariant:
         )
         self.program: Any = None
         self.foreign: Sequence[int] = ()
+        self.loaded: Loaded | None = None
 
     def serves(self, oracle: Oracle) -> bool:
         """Whether the program is right for a call with the lengths that `oracle` knows."""
@@ -103,6 +114,7 @@ class NativeVariant:
         self.foreign = source.foreign
         described = description(self.lowered, source, self.closed, self.strict)
         self.program = native_program(path, prefix, **described)
+        self.loaded = Loaded(path, replace(source, units=(), headers={}), described)
 
     @cached_property
     def shown(self) -> ProgramGraph:

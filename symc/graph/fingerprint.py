@@ -25,7 +25,7 @@ from symc.graph.node import Type
 from symc.graph.op import BuiltinOp, Op
 from symc.graph.props import prop_names
 
-__all__ = ["stable_key"]
+__all__ = ["holds_everywhere", "stable_key"]
 
 _ATOMS = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis))
 _PACKAGE = __name__.partition(".")[0]
@@ -52,6 +52,11 @@ def _token(obj: Any) -> str:
         return name
     _tokens[key] = (reference, name)
     return name
+
+
+def holds_everywhere(key: str) -> bool:
+    """Tell whether a key means the same in every process."""
+    return f"process:{_process_token}" not in key
 
 
 def _class_key(cls: type) -> str:
@@ -119,7 +124,9 @@ def stable_key(value: Any) -> str:
         return _class_key(value) if _trusted(value) or _from_library(value) else _token(value)
     own_key = getattr(value, "fingerprint_key", None)
     if own_key is not None:
-        return f"{_class_key(type(value))}<{stable_key(own_key())}>"
+        key = f"{_class_key(type(value))}<{stable_key(own_key())}>"
+        foreign = isinstance(value, Type) and not _trusted(type(value))
+        return f"{key}@{_token(type(value))}" if foreign else key
     if isinstance(value, (Op, Type)) or prop_names(type(value)) is not None:
         return _object_key(value)
     if callable(value) and hasattr(value, "__qualname__"):

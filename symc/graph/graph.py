@@ -12,7 +12,7 @@ from typing import Any
 
 from symc.config import config
 from symc.graph.check import check_graph
-from symc.graph.fingerprint import stable_key
+from symc.graph.fingerprint import holds_everywhere, stable_key
 from symc.graph.node import Apply, Constant, SharedVariable, Variable
 from symc.graph.walk import graph_inputs, orphans, toposort, variables_between
 
@@ -430,11 +430,26 @@ class Graph:
             64 hexadecimal digits, the same in every process and for every hash seed; names, tags
             and traces do not count.
         """
+        return self._digest(extra)[0]
+
+    def portable_fingerprint(self, extra: Iterable[Any] = ()) -> str | None:
+        """Return the fingerprint, or None where other processes can't know what it stands for."""
+        fingerprint, portable = self._digest(extra)
+        return fingerprint if portable else None
+
+    def fingerprint_key(self) -> str:
+        """Return the key of a graph that is a property of an op."""
+        fingerprint, portable = self._digest(())
+        return fingerprint if portable else stable_key((fingerprint, _LOCAL))
+
+    def _digest(self, extra: Iterable[Any]) -> tuple[str, bool]:
         digest = hashlib.sha256()
+        portable = True
         for line in self._description(extra):
             digest.update(line.encode())
             digest.update(b"\n")
-        return digest.hexdigest()
+            portable = portable and holds_everywhere(line)
+        return digest.hexdigest(), portable
 
     def _description(self, extra: Iterable[Any]) -> Iterator[str]:
         yield stable_key([config.floatX, config.cast_policy, *extra])
@@ -475,6 +490,13 @@ class Graph:
         return f"Graph({self.inputs} -> {self.outputs}, {len(self)} applications)"
 
     __repr__ = __str__
+
+
+class _Local:
+    """What has no meaning beyond this process."""
+
+
+_LOCAL = _Local()
 
 
 class _Describer:

@@ -139,9 +139,11 @@ class Variable(Node, ConstructionObservers):
     def facts_key(self) -> tuple[Any, ...]:
         """Return what the compiler knows about this variable besides its type.
 
-        Two graphs with equal fingerprints agree in it; the items must have a stable ``repr``.
+        These are lengths that the user has declared; two graphs with equal fingerprints agree in
+        them.
         """
-        return ()
+        declared = self.__dict__.get("static_shape")
+        return () if declared is None else (declared,)
 
     @property
     def clients(self) -> list[tuple[Any, int]]:

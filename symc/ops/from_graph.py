@@ -150,7 +150,7 @@ class OpFromGraph(BuiltinOp):
 
     def fingerprint_key(self) -> tuple[Any, ...]:
         """What the compiler sees of the op."""
-        return ("OpFromGraph", self.inner_graph.fingerprint())
+        return ("OpFromGraph", self.inner_graph.fingerprint_key())
 
     def __str__(self) -> str:
         return f"{self.name or type(self).__name__}{{inline={self.is_inline}}}"

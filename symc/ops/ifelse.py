@@ -297,7 +297,7 @@ class Branches(BuiltinOp):
 
     @cached_property
     def _key(self) -> str:
-        return str(self.inner_graph.fingerprint())
+        return str(self.inner_graph.fingerprint_key())
 
     def __eq__(self, other: object) -> bool:
         return self is other or (type(other) is Branches and self._key == other._key)

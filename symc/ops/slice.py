@@ -93,6 +93,10 @@ class BasicIndex:
     def __hash__(self) -> int:
         return hash(self.key)
 
+    def fingerprint_key(self) -> tuple[Any, ...]:
+        """What identifies the index in every process."""
+        return self.key
+
     def filled(self, values: Sequence[Any]) -> list[Any]:
         """Return the index with `values` in place of the integers, in order."""
         if len(values) != self.n_operands:

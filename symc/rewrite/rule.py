@@ -20,8 +20,10 @@ replacement per output, where None keeps an output.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import RewriteError
@@ -40,6 +42,7 @@ __all__ = [
     "register",
     "root_key",
     "rule",
+    "rules_are_symcs",
     "rules_version",
     "unregister",
 ]
@@ -97,6 +100,8 @@ class GraphPass:
     line: int
 
 
+_PACKAGE = Path(__file__).parents[1]
+_removed: set[str] = set()
 _rules: dict[str, Rule] = {}
 _passes: dict[str, GraphPass] = {}
 
@@ -143,10 +148,21 @@ def unregister(name: str) -> None:
     KeyError
         If there is none.
     """
-    if name in _passes:
-        del _passes[name]
-    else:
-        del _rules[name]
+    old = _passes.pop(name) if name in _passes else _rules.pop(name)
+    if _is_symcs(old):
+        _removed.add(name)
+
+
+def rules_are_symcs() -> bool:
+    """Whether nobody has added rules to symc's own, or removed some of these."""
+    entries: list[Rule | GraphPass] = [*_rules.values(), *_passes.values()]
+    return not _removed and all(map(_is_symcs, entries))
+
+
+def _is_symcs(entry: Rule | GraphPass) -> bool:
+    """Whether a rule comes with symc; what users give to the databases of `symc.gof` does not."""
+    inside, outside = f"{_PACKAGE}{os.sep}", f"{_PACKAGE / 'gof'}{os.sep}"
+    return entry.file.startswith(inside) and not entry.file.startswith(outside)
 
 
 def rule(

@@ -127,7 +127,7 @@ class Scan(ScanAccessors, BuiltinOp):
 
     @cached_property
     def _key(self) -> tuple[Any, ...]:
-        return (replace(self.info, name=None), self.inner_graph.fingerprint())
+        return (replace(self.info, name=None), self.inner_graph.fingerprint_key())
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Scan) and self._key == other._key)
