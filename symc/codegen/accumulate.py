@@ -18,6 +18,8 @@ from ..scalar.op import REGISTRY, cast_expr
 
 BLOCK_GROUPS = 16
 """Values that one accumulator of the narrow type takes before it is added to the wide one."""
+FOLDED = 8
+"""Lanes of an argmax that are left to be compared one by one."""
 
 
 class Names:
@@ -199,6 +201,7 @@ class ArgAccumulator(Accumulator):
         small = np.dtype(self.own).itemsize <= 4
         self.group_dtype = "int32" if small else "int64"
         self.better_op = REGISTRY["gt" if reduction.arg == "argmax" else "lt"]
+        self.as_bad_op = REGISTRY["le" if reduction.arg == "argmax" else "ge"]
 
     @property
     def dtype(self) -> str:
@@ -220,11 +223,10 @@ class ArgAccumulator(Accumulator):
 
     def _better(self, new: Expr, old: Expr) -> Expr:
         """Whether `new` beats `old`; NaN beats numbers."""
-        wins = self.ctx.call(self.better_op, (new, old))
-        if np.dtype(self.own).kind not in "fc":
-            return wins
-        first_nan = REGISTRY["neq"](new, new) & REGISTRY["eq"](old, old)
-        return self.ctx.call(REGISTRY["or_"], (wins, first_nan))
+        if np.dtype(self.own).kind != "f":
+            return self.ctx.call(self.better_op, (new, old))
+        as_bad = self.ctx.call(self.as_bad_op, (new, old))  # not so where one of them is NaN
+        return self.ctx.call(REGISTRY["and_"], (~as_bad, self.ctx.call(REGISTRY["eq"], (old, old))))
 
     def update(self, lane: Expr, value: Expr, group: Expr) -> list[ir.Stmt]:
         """Take one value into a lane; `group` numbers the values of a lane."""
@@ -240,18 +242,37 @@ class ArgAccumulator(Accumulator):
         return out
 
     def finish(self, out: list[ir.Stmt], first: Expr, kind: str) -> tuple[Expr, ...]:
-        """The extreme over all lanes, the earliest of equals."""
-        zero, lanes = self.ctx.integer(0), self.ctx.integer(self.lanes)
+        """The extreme over all lanes, the earliest of equals; in vector code down to a few."""
+        zero = self.ctx.integer(0)
         index, lane = self.names.index("l")
-
-        def place(at: Expr) -> Expr:
-            group = cast_expr(self.ctx, self.ctx.load(self.where, (at,), self.group_dtype), "int64")
-            return self.ctx.call(REGISTRY["add"], (group * lanes, at + first))
-
-        best, arg = self._start(out, self.ctx.load(self.acc, (zero,), self.own), place(zero))
-        body = self._take(best, arg, self.ctx.load(self.acc, (lane,), self.own), place(lane))
-        out.append(ir.For(index, self.ctx.integer(1), lanes, body))
+        places = self.names.fresh("place")
+        group = self.ctx.load(self.where, (lane,), self.group_dtype)
+        lanes = self.ctx.integer(self.lanes)
+        place = self.ctx.call(
+            REGISTRY["add"], (cast_expr(self.ctx, group, "int64") * lanes, lane + first)
+        )
+        out.append(ir.Array(places, "int64", self.lanes))
+        out.append(ir.For(index, zero, lanes, (Store(places, (lane,), place),), kind))
+        few = min(FOLDED, self.lanes)
+        over, h = self.names.index("h")
+        body: list[ir.Stmt] = []
+        near = self._lane_of(places, lane, body)
+        far = self._lane_of(places, lane + h, body)
+        wins = self.names.let(body, self._beats(far, near))
+        for key, better, other in zip((self.acc, places), far, near, strict=True):
+            body.append(Store(key, (lane,), REGISTRY["switch"](wins, better, other)))
+        inner = ir.For(index, zero, self.ctx.integer(few), tuple(body), kind)
+        out.append(ir.For(over, self.ctx.integer(few), lanes, (inner,), step=few))
+        best, arg = self._start(out, *self._lane_of(places, zero, out))
+        taken: list[ir.Stmt] = []
+        taken += self._take(best, arg, *self._lane_of(places, lane, taken))
+        out.append(ir.For(index, self.ctx.integer(1), self.ctx.integer(few), tuple(taken)))
         return self.names.freeze(out, best), self.names.freeze(out, arg)
+
+    def _lane_of(self, places: str, lane: Expr, out: list[ir.Stmt]) -> tuple[Expr, Expr]:
+        """The extreme in one lane and where it was met."""
+        value = self.names.let(out, self.ctx.load(self.acc, (lane,), self.own))
+        return value, self.names.let(out, self.ctx.load(places, (lane,), "int64"))
 
     def _start(self, out: list[ir.Stmt], value: Expr, place: Expr) -> tuple[Expr, Expr]:
         best, arg = self.names.fresh("b"), self.names.fresh("w")
@@ -259,12 +280,15 @@ class ArgAccumulator(Accumulator):
         out.append(ir.Var(arg, place))
         return self.ctx.local(best, self.own), self.ctx.local(arg, "int64")
 
+    def _beats(self, new: tuple[Expr, Expr], old: tuple[Expr, Expr]) -> Expr:
+        """Whether a value at its place beats another: it is better, or as good and earlier."""
+        earlier = REGISTRY["lt"](new[1], old[1]) & ~self._better(old[0], new[0])
+        return self.ctx.call(REGISTRY["or_"], (self._better(new[0], old[0]), earlier))
+
     def _take(self, best: Expr, arg: Expr, value: Expr, place: Expr) -> tuple[ir.Stmt, ...]:
         out: list[ir.Stmt] = []
         new, at = self.names.let(out, value), self.names.let(out, place)
-        worse = self._better(best, new)
-        earlier = REGISTRY["lt"](at, arg) & ~worse
-        wins = self._better(new, best) | earlier
+        wins = self._beats((new, at), (best, arg))
         out.append(ir.If(wins, (ir.Assign(best.payload, new), ir.Assign(arg.payload, at))))
         return tuple(out)
 

@@ -376,7 +376,9 @@ class Loops:
         roots = stage_roots(stage)
         sizes = [np.dtype(r.value.dtype).itemsize for r in stage.reductions]
         apart = self.kind == "simd" and any(map(is_function, walk(roots)))
-        return self.target.lanes(max(sizes), 0 if apart else cost(roots))
+        lanes = self.target.lanes(max(sizes), 0 if apart else cost(roots))
+        # an index waits for three comparisons, not for one addition
+        return 2 * lanes if any(r.arg for r in stage.reductions) else lanes
 
     def _lane_loops(
         self,
