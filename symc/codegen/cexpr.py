@@ -29,21 +29,30 @@ __attribute__((noinline, weak, visibility("hidden")))
 void {name}({ctype} *to, const {ctype} *from, int64_t n)"""
 """A library has one copy, whichever of its units define it."""
 _STRIP_BODY = """ {{
-  for (int64_t i = 0; i < n; i += {lanes}) {{
-    {ctype} last[{lanes}], *y = to + i;
-    const {ctype} *x = from + i;
-    if (n - i < {lanes}) {{
-      for (int k = 0; k < {lanes}; k++) last[k] = from[i + k < n ? i + k : i];
-      x = y = last;
-    }}
+  {ctype} last[{lanes}], *y = last;
+  const {ctype} *x = from + n - {lanes};
+  if (n < {lanes}) {{
+    for (int64_t k = 0; k < {lanes}; k++) last[k] = k < n ? from[k] : 0;
+    x = last;
+  }}
+  for (int64_t i = 0;; i += {lanes}) {{
     #pragma omp simd
     for (int k = 0; k < {lanes}; k++) y[k] = {value};
-    for (int64_t k = i; y == last && k < n; k++) to[k] = last[k - i];
+    if (i + {lanes} > n) break;
+    x = from + i;
+    y = to + i;
+  }}
+  if (n < {lanes}) {{
+    for (int64_t k = 0; k < n; k++) to[k] = last[k];
+  }} else {{
+    #pragma omp simd
+    for (int k = 0; k < {lanes}; k++) to[n - {lanes} + k] = last[k];
   }}
 }}
 """
-"""`to` is `from`, or does not overlap it. The last vector is full, too: its spare lanes do the work
-of one of its elements again."""
+"""`to` is `from`, or does not overlap it. The last vector is computed first, from operands that are
+still there, and stored last, over what the vectors before it have stored.
+"""
 _MAX_INLINE = 60
 _INLINE_OPS = ("add", "sub", "mul")
 _PLAIN_INTEGERS = {"lt", "le", "gt", "ge", "eq", "neq", "minimum", "maximum", "size_div"}
