@@ -19,6 +19,7 @@ from symc.codegen.target import Target, host_target
 from symc.compile import native
 from symc.compile.batch import batch
 from symc.scan_module import until
+from tests.conv.direct import convolve, gradients
 
 LENGTHS = (0, 1, 2, 7, 33, 1000)
 random = np.random.default_rng(5)
@@ -319,6 +320,39 @@ def results_past_the_caches():
             close(square(a[None, :]), a[None, :] * a + 1)
 
 
+def convolutions_and_pooling():
+    x, w, g = T.ftensor4("x"), T.ftensor4("w"), T.ftensor4("g")
+    for border, strides, dilation, flip in (
+        ("valid", (1, 1), (1, 1), True), ("full", (2, 1), (1, 1), False),
+        ("half", (1, 2), (2, 1), True), ((2, 1), (1, 1), (1, 2), False),
+    ):  # fmt: skip
+        options = {"subsample": strides, "filter_dilation": dilation, "filter_flip": flip}
+        y = T.nnet.conv2d(x, w, border_mode=border, **options)
+        slopes = symc.grad(None, [x, w], known_grads={y: g})
+        f = symc.function([x, w], y)
+        h = symc.function([x, w, g], slopes)
+        for images, channels, filters, *space in (
+            (3, 1, 5, 17, 9), (2, 18, 33, 8, 21), (0, 2, 3, 9, 9),
+        ):  # fmt: skip
+            a = random.normal(size=(images, channels, *space)).astype("float32")
+            b = random.normal(size=(filters, channels, 3, 2)).astype("float32")
+            plain = (border, strides, dilation, 1, flip)
+            close(f(a, b), wanted := convolve(a, b, *plain))
+            c = random.normal(size=wanted.shape).astype("float32")
+            for got, numbers in zip(h(a, b, c), gradients(a, b, c, *plain), strict=True):
+                np.testing.assert_allclose(got, numbers, rtol=1e-3, atol=1e-3)
+    y = T.signal.pool.pool_2d(x, (2, 2), ignore_border=True)
+    f = symc.function([x, g], [y, symc.grad(None, x, known_grads={y: g})])
+    for rows, columns in ((2, 3), (5, 9), (4, 37), (0, 8)):
+        a = random.permutation(2 * rows * columns).reshape(1, 2, rows, columns).astype("float32")
+        tiles = a[..., : rows // 2 * 2, : columns // 2 * 2]
+        tiles = tiles.reshape(1, 2, rows // 2, 2, columns // 2, 2)
+        top = tiles.max((3, 5), initial=-np.inf)
+        got, slope = f(a, top)
+        close(got, top)
+        close(slope.sum(), top.sum(dtype="float64"))
+
+
 def threads():
     """Kernels large enough for several threads, called by several threads at once."""
     x, k = T.matrix("x", dtype="float32"), T.lvector("k")
@@ -350,7 +384,7 @@ FAMILIES = {
     for family in (
         elementwise, reductions, products_and_indexing, updates_and_errors, steps_of_loops,
         loops_in_loops, products_in_place, gathering_and_sorting, joins, broadcast_gradients,
-        results_past_the_caches, threads,
+        convolutions_and_pooling, results_past_the_caches, threads,
     )
 }  # fmt: skip
 
