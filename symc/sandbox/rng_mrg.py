@@ -17,7 +17,8 @@ import numpy as np
 from ..compile.streams import RandomStreams
 from ..errors import user_message
 from ..graph.node import Variable
-from ..ops.random.mrg import (
+from ..ops.random import mrg
+from ..ops.random.mrg import (  # noqa: F401 - re-exported
     M1,
     M2,
     MASK2,
@@ -42,31 +43,7 @@ from ..ops.random.mrg import (
 )
 from ..ops.random.state import RandomState
 
-__all__ = [
-    "M1",
-    "M2",
-    "MASK2",
-    "MASK12",
-    "MASK13",
-    "MULT2",
-    "NORM",
-    "A1p0",
-    "A1p72",
-    "A1p134",
-    "A2p0",
-    "A2p72",
-    "A2p134",
-    "DotModulo",
-    "MRG_RandomStreams",
-    "ff_2p72",
-    "ff_2p134",
-    "guess_n_streams",
-    "matVecModM",
-    "mrg_next_value",
-    "mrg_uniform",
-    "mrg_uniform_base",
-    "multMatVect",
-]
+__all__ = [*mrg.__all__, "MRG_RandomStreams", "guess_n_streams"]
 
 LEAST_STREAMS, MOST_STREAMS = 1, 60 * 256
 
