@@ -19,9 +19,7 @@ from ..graph.node import Apply, SharedVariable, Variable
 from ..graph.walk import toposort
 from ..loop.program import (
     Buffer,
-    CheckStep,
     CopyStep,
-    Guard,
     KernelStep,
     LoopStep,
     Program,
@@ -29,8 +27,8 @@ from ..loop.program import (
 )
 from ..loop.protocol import BranchSpec, RepeatSpec, inner_spec
 from ..scalar.expr import Context, Expr, leaves
-from ..scalar.logic import and_, eq, gt, invert, or_
 from .branch import add_branches
+from .conditions import Conditions
 from .define import Definer, Value
 from .facts import Facts
 from .fuse import Fuser
@@ -40,7 +38,6 @@ from .opaque import Plan, Planner
 from .order import Item, ordered
 from .plan import plan_memory
 from .repeat import add_loop
-from .sizes import escaped
 from .split import segments
 from .steps import step_of
 from .store import StoreDecision
@@ -100,7 +97,7 @@ def lower(
     return work.program
 
 
-class _Lowering:
+class _Lowering(Conditions):
     def __init__(
         self,
         inputs: Sequence[Variable],
@@ -394,9 +391,6 @@ class _Lowering:
                     stack.append(deeper)
         return exprs
 
-    def _requirements(self, node: Apply) -> Sequence[Any]:
-        return self.facts.requirements.get(node, ())
-
     def _topological(self, values: set[Value]) -> list[Value]:
         """Values made for an operand (copies, views) have later numbers than their readers."""
         order: list[Value] = []
@@ -539,79 +533,3 @@ class _Lowering:
         bind = {o.key: bind[o.key] for o in checks.operands}
         origin = () if plan.node is None else (plan.node,)
         return self.add(LoopStep(checks, bind, origin=origin, fallible=True), (), number)
-
-    # ---- conditions
-
-    def _conditions(self) -> None:
-        """Guards, and the checks that can be made before anything runs."""
-        for assumption in self.facts.assumptions:
-            origin = () if assumption.node is None else (assumption.node,)
-            self.program.guards.append(Guard(self.sizes.condition(assumption.condition), origin))
-        self._declared_lengths()
-        known: set[Any] = set()
-        for node, requirements in self.facts.requirements.items():
-            for requirement in requirements:
-                early = all(map(self.facts.early, (requirement.condition, *requirement.shown)))
-                if early and requirement not in known:
-                    known.add(requirement)
-                    self.program.checks.append(self._check_step(node, requirement))
-
-    def _declared_lengths(self) -> None:
-        for variable in (*self.inputs, *self.shared):
-            declared = variable.__dict__.get("static_shape")
-            for axis, n in enumerate(declared or ()):
-                if n is None or variable.type.broadcastable[axis]:
-                    continue
-                leaf = self.ctx.size(("dim", self.buffers[self.key(variable)], axis))
-                what = f"{escaped(variable)} must have length {n} along axis {axis}, got {{0}}"
-                self.program.checks.append(CheckStep(eq(leaf, n), "shape", what, (leaf,)))
-
-    def _check_step(self, node: Apply, requirement: Any) -> CheckStep:
-        return CheckStep(
-            self.sizes.condition(requirement.condition),
-            requirement.error,
-            requirement.message,
-            tuple(self.sizes.condition(e) for e in requirement.shown),
-            origin=(node,),
-        )
-
-    def _late_checks(self, item: Item, nodes: Iterable[Apply]) -> None:
-        """Checks of sizes that are known just before `item` runs."""
-        if not self.sizes.late:
-            return
-        for node in nodes:
-            for requirement in self._requirements(node):
-                sizes = (requirement.condition, *requirement.shown)
-                if not all(map(self.facts.early, sizes)):
-                    self.check_before(item, self._check_step(node, requirement))
-
-    def known_only_inside(self, size: Expr) -> bool:
-        """Whether a size is told by what the graph that is lowered here computes."""
-        return bool(self._late_sources([size]))
-
-    def check_before(self, item: Item, check: CheckStep) -> None:
-        """Let a check of sizes that are known just before `item` runs come before it."""
-        late = self._late_sources([check.condition, *check.shown])
-        reads = {self.buffer(self.planner.array(v)) for v in late}
-        made = Item(check, item.number, reads, set())
-        item.after.append(made)
-        self.items.append(made)
-
-    def _check_not_empty(self, value: Value, item: Item) -> None:
-        """A reduction without identity over no elements is an error."""
-        spec = value.spec
-        if spec is None or spec.identity is not None:
-            return
-        conditions = [gt(value.domain[d], 0) for d in spec.axes]
-        filled = conditions[0] if len(conditions) == 1 else and_(*conditions)
-        if filled.is_const and bool(filled.value):
-            return
-        taken = None if value.node is None else self.facts.taken(value.node)
-        if taken is not None:
-            filled = or_(invert(self.sizes.condition(taken)), filled)
-        what = f"zero-size array to reduction operation {spec.arg or spec.op} which has no identity"
-        check = CheckStep(filled, "value", what, origin=value.origin)
-        if self._late_sources([filled]):
-            self.check_before(item, check)
-        else:
-            self.program.checks.append(check)
