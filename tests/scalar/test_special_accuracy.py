@@ -56,7 +56,7 @@ def same(got, expected):
 
 def special_values(dtype):
     info = np.finfo(dtype)
-    positive = [0, info.smallest_subnormal, info.tiny, info.eps, 1e-3, 0.5, 1 - info.epsneg, 1]
+    positive = [0.0, info.smallest_subnormal, info.tiny, info.eps, 1e-3, 0.5, 1 - info.epsneg, 1]
     positive += [1 + info.eps, 1.5, 2, 3, 10, 88, 104, 1e4, 2.0**20, 1e6, 2.0**25 + 2]
     positive += [1e30, info.max / 2, info.max, np.inf]
     return np.array([*positive, *(-v for v in positive), np.nan], dtype)

@@ -31,6 +31,8 @@
 #define SY_HALF_PI 0x1.921fb6p+0f
 #define SY_HALF_PI_LOW -0x1.777a5cp-25f
 #define SY_HALF_PI_LOW2 -0x1.ee59dap-50f
+#define SY_HALF_PI_BELOW 0x1.921fb4p+0f
+#define SY_HALF_PI_REST 0x1.4442d2p-24f
 #define SY_TWO_THIRDS 0x1.555556p-1f
 #define SY_TWO_THIRDS_LOW -0x1.555556p-26f
 #define SY_SQRT_HALF_BITS 0x3f3504f3u

@@ -31,6 +31,8 @@
 #undef SY_HALF_PI
 #undef SY_HALF_PI_LOW
 #undef SY_HALF_PI_LOW2
+#undef SY_HALF_PI_BELOW
+#undef SY_HALF_PI_REST
 #undef SY_TWO_THIRDS
 #undef SY_TWO_THIRDS_LOW
 #undef SY_SQRT_HALF_BITS

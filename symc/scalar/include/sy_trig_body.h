@@ -11,16 +11,17 @@ typedef struct {
 /* Cody and Waite's reduction, for |x| <= SY_NEAR_ANGLE (2^47, or 2^20 for float). With fma the
  * first step is exact: n pi/2 rounded to the digits of pi/2 cancels all but the digits of an angle
  * below 1. The difference `r - exact` is exact, too, as in Dekker's sum of two numbers: both are
- * multiples of the last digit of `part`. The rest is not negative zero where x is zero. */
+ * multiples of the last digit of `part`. pi/2 is rounded down, so that r is negative zero where x
+ * is, and the rest is positive zero there. */
 SY_FN SY_NAME(angle) SY_NAME(reduce_angle)(SY_REAL x) {
   SY_NAME(angle) a;
   SY_REAL shifted = SY_LIBM(fma)(x, SY_TWO_OVER_PI, SY_ROUND);
   SY_REAL n = shifted - SY_ROUND;
   a.n = SY_NAME(bits)(shifted);
-  SY_REAL exact = SY_LIBM(fma)(n, -SY_HALF_PI, x);
-  SY_REAL part = n * SY_HALF_PI_LOW;
+  SY_REAL exact = SY_LIBM(fma)(n, -SY_HALF_PI_BELOW, x);
+  SY_REAL part = n * SY_HALF_PI_REST;
   a.r = exact - part;
-  a.rest = SY_LIBM(fma)(n, SY_HALF_PI_LOW2, SY_LIBM(fma)(n, SY_HALF_PI_LOW, a.r - exact));
+  a.rest = SY_LIBM(fma)(n, SY_HALF_PI_LOW2, SY_LIBM(fma)(n, SY_HALF_PI_REST, a.r - exact));
   return a;
 }
 
