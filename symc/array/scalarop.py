@@ -157,12 +157,8 @@ class ScalarOp(base.ScalarOp, metaclass=_AllScalarOps):
         return hash(type(self))
 
     def fingerprint_key(self) -> Any:
-        """What identifies the op: across processes only if it has a ``c_code_cache_version``."""
-        version = self.c_code_cache_version()
-        cls: Any = type(self)
-        if version:
-            cls = f"{cls.__module__}.{cls.__qualname__}"
-        return cls, version, tuple(self._state().items())
+        """What identifies the op in this process; in another its class may be another."""
+        return type(self), tuple(self._state().items())
 
     def __reduce__(self) -> Any:
         return _restored, (type(self), self._state())
@@ -217,7 +213,7 @@ class ScalarOp(base.ScalarOp, metaclass=_AllScalarOps):
         return ()
 
     def c_code_cache_version(self) -> tuple[Any, ...]:
-        """A version of the C code; with one, compiled functions are found by later processes."""
+        """A version of the C code, as in Theano; later processes go by the code itself."""
         return ()
 
     # -- the scalar graph

@@ -2,12 +2,12 @@
 
 The plan cache finds a compiled program again by the fingerprint of its graph, so a key may neither
 depend on ``PYTHONHASHSEED`` nor on addresses, and two things with equal keys must compile to the
-same program. Where that can't be promised (a user's op without a version, an object without a
-canonical form) the key contains a token of this process: then it is found again in this process
-only, and never wrongly.
+same program. Where that can't be promised (the user's own ops and types, whose code may be another
+under the same name and version; an object without a canonical form) the key contains a token of
+this process: then it is found again in this process only, and never wrongly.
 
 A class may say its key itself by a method ``fingerprint_key()`` that returns strings, numbers,
-tuples of them, types or ops.
+tuples of them, types or ops; or None for an object that is the same as itself only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from symc.graph.node import Type
-from symc.graph.op import BuiltinOp, Op
+from symc.graph.op import Op
 from symc.graph.props import prop_names
 
 __all__ = ["holds_everywhere", "stable_key"]
@@ -72,18 +72,19 @@ def _function_key(function: Any) -> str:
 
 def _trusted(cls: type) -> bool:
     """Tell whether equal names of the class mean equal behaviour in every process."""
-    return cls.__module__.partition(".")[0] == _PACKAGE or issubclass(cls, BuiltinOp)
+    return cls.__module__.partition(".")[0] == _PACKAGE
+
+
+def _named(cls: type) -> str:
+    """Return the name of a class, which stands for its code only if that is symc's."""
+    return _class_key(cls) if _trusted(cls) else f"{_class_key(cls)}@{_token(cls)}"
 
 
 def _object_key(obj: Any) -> str:
     """Return the key of an op, a type, or another object with properties."""
     cls = type(obj)
     names = prop_names(cls)
-    head = _class_key(cls)
-    if not _trusted(cls):
-        versioned = isinstance(obj, Op) and hasattr(obj, "c_code_cache_version")
-        version: Any = obj.c_code_cache_version() if versioned else ()
-        head += f"@{version!r}" if version else f"@{_token(cls)}"
+    head = _named(cls)
     if names is None:
         if getattr(obj, "__dict__", None) or not isinstance(obj, (Op, Type)):
             return f"{head}#{_token(obj)}"
@@ -124,9 +125,9 @@ def stable_key(value: Any) -> str:
         return _class_key(value) if _trusted(value) or _from_library(value) else _token(value)
     own_key = getattr(value, "fingerprint_key", None)
     if own_key is not None:
-        key = f"{_class_key(type(value))}<{stable_key(own_key())}>"
-        foreign = isinstance(value, Type) and not _trusted(type(value))
-        return f"{key}@{_token(type(value))}" if foreign else key
+        own = own_key()
+        inside = f"#{_token(value)}" if own is None else f"<{stable_key(own)}>"
+        return f"{_named(type(value))}{inside}"
     if isinstance(value, (Op, Type)) or prop_names(type(value)) is not None:
         return _object_key(value)
     if callable(value) and hasattr(value, "__qualname__"):

@@ -499,6 +499,14 @@ class _Local:
 _LOCAL = _Local()
 
 
+def _constant_key(constant: Constant) -> str:
+    """Return a text for a constant's value; for what can't be pickled, one of this process."""
+    try:
+        return constant.digest().hex()
+    except Exception:  # pickling runs code of the value's own class
+        return stable_key(constant)
+
+
 class _Describer:
     """Numbers variables in the order in which a fingerprint meets them, and describes them."""
 
@@ -523,7 +531,7 @@ class _Describer:
 
     def _leaf_kind(self, variable: Variable) -> str:
         if isinstance(variable, Constant):
-            return f"constant {variable.digest().hex()}"
+            return f"constant {_constant_key(variable)}"
         return self.storage(variable) if isinstance(variable, SharedVariable) else "free"
 
     def storage(self, variable: SharedVariable) -> str:

@@ -16,6 +16,7 @@ computed in float32 and rounded after every op, as in NumPy.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -34,6 +35,9 @@ from .typerules import RULES, Rule
 
 REGISTRY: dict[str, ScalarOp] = {}
 """All named scalar ops. Append-only: its length is the version of the set."""
+
+_OWN: dict[str, ScalarOp] = {}
+"""Those of symc itself: only their names mean the same in every process."""
 
 
 _MAX_SIGNATURES = 512  # kept per op; more can only come from calls with very many operands
@@ -179,8 +183,8 @@ class ScalarOp:
     # ------------------------------------------------------------------ building
 
     def fingerprint_key(self) -> Hashable:
-        """What identifies a registered op in every process."""
-        return self.name
+        """What identifies an op in every process: the name, if symc registered it."""
+        return self.name if _OWN.get(self.name) is self else None
 
     def __call__(self, *args: Any) -> Any:
         """Apply to symbolic arguments, or evaluate if all are numbers.
@@ -466,6 +470,11 @@ def register(op: ScalarOp) -> None:
     if op.name in REGISTRY:
         raise ValueError(f"a scalar op named {op.name!r} exists already")
     REGISTRY[op.name] = op
+    caller: Any = sys._getframe(1)
+    if caller.f_code is scalar_op.__code__:
+        caller = caller.f_back
+    if caller.f_globals["__name__"].partition(".")[0] == __name__.partition(".")[0]:
+        _OWN[op.name] = op
 
 
 def by_name(name: str) -> ScalarOp:

@@ -16,6 +16,7 @@ from symc.compile.plans import plan_key
 from symc.config import change_flags
 from symc.graph.op import Op
 from symc.runtime import native_available
+from symc.scalar.op import ScalarOp
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_compiler = pytest.mark.skipif(not native_available(), reason="no compiled code here")
@@ -150,6 +151,57 @@ class Doubled(Op):
 
     def perform(self, node, inputs, output_storage, params=None):
         output_storage[0][0] = 2 * inputs[0]
+
+
+class Tripled(symc.scalar.UnaryScalarOp):
+    """A scalar op whose code may change under the same version."""
+
+    def impl(self, x):
+        return 3 * x
+
+    def c_code(self, node, name, inputs, outputs, sub):
+        return f"{outputs[0]} = 3 * {inputs[0]};"
+
+    def c_code_cache_version(self):
+        return (1,)
+
+
+class OwnDot(T.Dot):
+    """An op that may override what it has from one of symc's."""
+
+
+class OwnPart(symc.OpFromGraph):
+    """The same for an op that says its key itself."""
+
+
+@needs_compiler
+def test_there_is_no_plan_for_ops_made_of_symcs_own_classes() -> None:
+    x = T.dvector("x")
+    record = ScalarOp(
+        "thrice", 1, out="float", kinds="f", numpy=lambda v: 3 * v, c="(3 * {0})"
+    )
+    scalar = Tripled(symc.scalar.upgrade_to_float, name="tripled")
+    for op in (record, scalar):
+        assert key_of([x], T.Elemwise(op)(x)) is None
+    looped, _ = symc.scan(lambda v: T.Elemwise(scalar)(v), [T.stack([x, x])])
+    assert key_of([x], looped) is None
+    assert key_of([x], OwnDot()(x, x)) is None
+    assert key_of([x], OwnPart([x], [2 * x])(x)) is None
+    assert key_of([x], symc.OpFromGraph([x], [2 * x])(x)) is not None
+
+
+@needs_compiler
+def test_constants_that_can_not_be_pickled_are_no_obstacle() -> None:
+    x = T.dvector("x")
+
+    @symc.compile.as_op(itypes=[T.dvector, symc.gof.generic], otypes=[T.dvector])
+    def applied(value, function):
+        return function(value)
+
+    doubling = symc.gof.Constant(symc.gof.generic, lambda v: 2 * v)
+    with change_flags(cache_plans=True):
+        f = symc.function([x], applied(x, doubling))
+    np.testing.assert_array_equal(f(np.arange(3.0)), [0, 2, 4])
 
 
 @needs_compiler

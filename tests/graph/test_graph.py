@@ -375,6 +375,7 @@ from symc.graph.graph import Graph
 from tests.graph.test_graph import Pair
 from tests.graph.toys import Box, constant, twice
 from symc.graph.special import generic
+Pair.__module__ = type(twice).__module__ = "symc.toys"  # keys of other ops hold in one process
 x = generic("x")
 y = Pair(frozenset({"a", "b", "c"}), {"k": 1.5, "j": (1, None)})(x, twice(x))
 print(Graph([x], [y]).fingerprint(["rules", 3]))
@@ -488,11 +489,12 @@ class TestFingerprint:
         assert len(outputs) == 1
         assert len(outputs.pop().strip()) == 64
 
-    def test_unversioned_user_ops_are_known_in_this_process_only(self):
+    def test_user_ops_are_known_in_this_process_only(self):
         key = stable_key(Unknown())
         assert key == stable_key(Unknown())
         assert "process:" in key
-        assert stable_key(Versioned()).startswith("tests.graph.test_graph.Versioned@(1, 2)")
+        assert "process:" in stable_key(Versioned())  # a version says nothing of Python methods
+        assert "process:" in stable_key(Pair((), {}))
 
     def test_objects_without_canonical_form_never_collide(self):
         a, b = object(), object()
