@@ -21,7 +21,7 @@ from ..errors import ShapeError, user_message
 from ..graph.node import Apply
 from ..graph.op import BuiltinOp
 from ..graph.special import DisconnectedType, disconnected_type
-from ..scalar.logic import cast, eq, neq, second, switch
+from ..scalar.logic import cast, eq, neq, or_, second, switch
 from .reduce import Sum, keep_dims
 from .sizes import shape_i
 from .support import NOWHERE
@@ -84,7 +84,12 @@ class SumTo(BuiltinOp):
     def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
         lengths = list(in_shapes[0])
         for position, axis in enumerate(self.axes):
-            lengths[axis] = ctx.value(position + 1)
+            wanted, present = ctx.value(position + 1), lengths[axis]
+            if wanted is not present:
+                message = f"a gradient can't be summed to length {{0}} along axis {axis}, got {{1}}"
+                fits = or_(eq(wanted, 1), eq(wanted, present))
+                ctx.check(fits, "shape", message, wanted, present)
+            lengths[axis] = wanted
         return [tuple(lengths)]
 
     def emit(self, node: Apply, b: Any, ins: Sequence[Any], outs: Sequence[Any]) -> None:

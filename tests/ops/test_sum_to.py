@@ -61,6 +61,15 @@ def test_what_arrives_is_taken_to_be_of_the_same_lengths(shape) -> None:
         shape, a = (3, 4), b
 
 
+@pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE"])
+def test_what_arrives_with_another_length_is_an_error(mode) -> None:
+    x, y, g = matrix(), matrix(), matrix()
+    f = symc.function([x, y, g], symc.grad(None, [x, y], known_grads={x + y: g}), mode=mode)
+    for rows in (1, 2, 5):
+        with pytest.raises(ShapeError, match="can't be summed to length 3 along axis 0"):
+            f(np.ones((3, 4)), np.ones((3, 4)), np.ones((rows, 4)))
+
+
 @pytest.mark.parametrize("n", [1, 3])
 def test_gradient_is_broadcasting(n: int) -> None:
     check_gradient(lambda g, x: sum_to(g, x) ** 2, [RNG.normal(size=(3, 2)), np.ones((n, 2))], [0])
