@@ -2,8 +2,9 @@
 
 Every framework runs in a process of its own (``worker.py``), with caches of its own that are empty
 at the start. The rounds are interleaved: in each one every framework works on the case for a
-while, so that a machine that becomes slower does so for all of them. Exit code 1: symc failed or
-was wrong in a case, or became slower than in the baseline; 2: wrong options.
+while, so that a machine that becomes slower does so for all of them, and starts after a pause in
+which the threads of the one before go to sleep. Exit code 1: symc failed or was wrong in a case, or
+became slower than in the baseline; 2: wrong options.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ FRAMEWORKS = {
 """The module, and distribution, that each framework needs."""
 RETURNING = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 """With these the C library returns large blocks to the system as soon as they are freed."""
+SETTLE = 0.15
+"""Seconds between two frameworks: OpenBLAS's threads look for work for a tenth of a second after
+its last product, on a processor that the next framework should have."""
 TAIL = 300
 """Characters of what a dead process wrote that are kept."""
 
@@ -231,6 +235,7 @@ class Bench:
         times: dict[str, list[float]] = {n: [] for n in live}
         for _ in range(self.options.rounds):
             for name in (n for n in live if "failed" not in rows[n]):
+                time.sleep(SETTLE)
                 answer = self.processes[name].ask(
                     do="time", case=case.name, seconds=self.options.seconds
                 )

@@ -216,9 +216,9 @@ def page(result: dict[str, Any]) -> str:
     versions = ", ".join(f"{n} {v}" for n, v in result["versions"].items())
     runs = f"{result['runs']} runs, the last" if result.get("runs", 1) > 1 else "a run"
     head = f"""Written by `symc bench --write-docs docs/benchmarks.md` from {runs} on
-{result["time"]}. Each framework ran in a process of its own, the rounds were interleaved, and
-every result was compared with NumPy's first. {_ceilings(result)} Peers: {versions}.
-Up to {result["load"]:.1f} processes wanted to run during the measurement (load average): where
+{result["time"]}. Each framework ran in a process of its own, the rounds were interleaved with a
+pause before each turn in which the threads of the framework before go to sleep, and every result
+was compared with NumPy's first. {_ceilings(result)} Peers: {versions}. Up to {result["load"]:.1f} processes wanted to run during the measurement (load average): where
 these are more than the cores, times are longer than on a quiet machine and the spread is large.
 
 "First call" is cold: from building the expression to the end of the first call, with nothing

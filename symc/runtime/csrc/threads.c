@@ -369,8 +369,9 @@ static int default_threads(void) {
 
 /* ---- other programs ---- */
 
-#define LOOK_NANOSECONDS 50000000 /* how often the system is asked who else is running */
-#define ONE_OTHER 256             /* one other running thread, in the unit of `pressure` */
+#define LOOK_NANOSECONDS 50000000    /* how often the system is asked who else is running */
+#define CROWDED_NANOSECONDS 10000000 /* the same while it is crowded: threads are missed */
+#define ONE_OTHER 256                /* one other running thread, in the unit of `pressure` */
 
 static struct {
   _Atomic int64_t next; /* when to look again */
@@ -404,8 +405,10 @@ static void look_around(int threads, int recently) {
   if (others < 0) return;
   int before = recently ? atomic_load(&machine.pressure) : 0; /* what was seen long ago says nothing */
   int pressure = (3 * before + others * ONE_OTHER) / 4;
-  atomic_store(&machine.pressure, pressure);
-  int crowded = threads * ONE_OTHER + pressure > processors() * ONE_OTHER + ONE_OTHER * 3 / 4;
+  int bearable = (processors() - threads) * ONE_OTHER + ONE_OTHER * 3 / 4;
+  int crowded = pressure > bearable;
+  /* However many there were, one look without them ends it. */
+  atomic_store(&machine.pressure, crowded ? bearable + 1 : pressure);
   if (atomic_exchange(&machine.crowded, crowded) == crowded) return;
   if (crowded)
     machine.holds_blas = sy_blas_one();
@@ -418,7 +421,9 @@ static int is_crowded(int threads) {
   clock_gettime(CLOCK_MONOTONIC, &t);
   int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
   int64_t next = atomic_load_explicit(&machine.next, memory_order_relaxed);
-  if (now >= next && atomic_compare_exchange_strong(&machine.next, &next, now + LOOK_NANOSECONDS))
+  int64_t later = atomic_load_explicit(&machine.crowded, memory_order_relaxed) ? CROWDED_NANOSECONDS
+                                                                                : LOOK_NANOSECONDS;
+  if (now >= next && atomic_compare_exchange_strong(&machine.next, &next, now + later))
     look_around(threads, now - next < 4 * LOOK_NANOSECONDS);
   return atomic_load_explicit(&machine.crowded, memory_order_relaxed);
 }
