@@ -43,8 +43,8 @@ class Case:
         What of a call is measured and compared: seconds, or the bytes by which resident memory
         grows meanwhile at most.
     traffic : float or None
-        What a copy of large arrays would move in the time of a call, as a multiple of `bytes`, at
-        most: both are measured in one run.
+        The bytes that the compiled function reads and writes, as counted from its program, to the
+        least possible, at most.
     limit : float or None
         What symc's measured value must not exceed, whatever the peers need.
     """

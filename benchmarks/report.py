@@ -74,7 +74,7 @@ def lines(result: dict[str, Any]) -> list[tuple[str, ...]]:
                     "failed" if "cached_failed" in row else _time(row.get("cached")),
                     _amount(case, row["median"]),
                     f"{row['spread']:.0%}",
-                    _verdict(case, rows, result["ceilings"]) if name == "symc" else "",
+                    _verdict(case, rows) if name == "symc" else "",
                     "" if case.measure == "memory"
                     else _achieved(case, row["median"], result["ceilings"]),
                 )
@@ -82,7 +82,7 @@ def lines(result: dict[str, Any]) -> list[tuple[str, ...]]:
     return table
 
 
-def _verdict(case: Case, rows: dict[str, Any], ceilings: dict[str, float]) -> str:
+def _verdict(case: Case, rows: dict[str, Any]) -> str:
     parts = [_judged("", ratio(rows), case.target)]
     if case.excess is not None and (peer := best_peer(rows)) is not None:
         excess = rows["symc"]["median"] - rows[peer]["median"]
@@ -91,9 +91,10 @@ def _verdict(case: Case, rows: dict[str, Any], ceilings: dict[str, float]) -> st
     if case.limit is not None and "median" in _own(rows):
         sign = "" if rows["symc"]["median"] <= case.limit else " !"
         parts.append(f"at most {_amount(case, case.limit)}{sign}")
-    if case.traffic is not None and "bytes" in ceilings:
-        moved = rows["symc"]["median"] * ceilings["bytes"] / case.bytes
-        parts.append(_judged("traffic ", moved, case.traffic))
+    moved = _own(rows).get("traffic")
+    if case.traffic is not None and moved is not None:
+        total = moved["read"] + moved["written"] + moved["fetched"]
+        parts.append(_judged("bytes ", total / moved["least"], case.traffic))
     if case.first is not None:
         parts.append(_judged("first ", ratio(rows, "first", COMPILING), case.first))
     if case.cached is not None:
@@ -218,7 +219,8 @@ def page(result: dict[str, Any]) -> str:
     head = f"""Written by `symc bench --write-docs docs/benchmarks.md` from {runs} on
 {result["time"]}. Each framework ran in a process of its own, the rounds were interleaved with a
 pause before each turn in which the threads of the framework before go to sleep, and every result
-was compared with NumPy's first. {_ceilings(result)} Peers: {versions}. Up to {result["load"]:.1f} processes wanted to run during the measurement (load average): where
+was compared with NumPy's first. {_ceilings(result)} Peers: {versions}.
+Up to {result["load"]:.1f} processes wanted to run during the measurement (load average): where
 these are more than the cores, times are longer than on a quiet machine and the spread is large.
 
 "First call" is cold: from building the expression to the end of the first call, with nothing
@@ -230,8 +232,10 @@ calls, cold and from the cache alike, are divided by the *cold* first call of th
 compiles ({", ".join(COMPILING)}). A case without a ratio to aim at says how much longer than the
 best peer its call may take. "Achieved" counts the least memory that must be moved, or the
 operations of the matrix products, beside what a copy and a product of large arrays reached in the
-same run; a share above 100 % means that data stayed in cache, or was stored past it. "Traffic" is
-what that copy would have moved in the time of a call, to the least that must be moved."""
+same run; a share above 100 % means that data stayed in cache, or was stored past it. "Bytes" are
+what the kernels of symc's program read and write, counted from the program, lines that are read
+because a part of them is stored included (`memory_traffic` of a function), to the least possible:
+each input read once, each result written once."""
     paragraphs = "\n\n".join(textwrap.fill(p, 99) for p in head.split("\n\n"))
     shown = {c.name: c.title.replace("*", r"\*") for c in CASES}
     titles = "\n".join(f"- `{c.name}`: {shown[c.name]}" for c in CASES if c.name in result["cases"])

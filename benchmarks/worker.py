@@ -3,7 +3,8 @@
 It reads one request per line from the standard input and answers each with one line of JSON:
 
 ``{"do": "make", "case": NAME}``      makes the function and calls it once; says how long both took
-                                      and how far the result is from the reference
+                                      and how far the result is from the reference; symc's also
+                                      what it moves, where the case asks for that
 ``{"do": "time", "case": NAME, "seconds": S}``   the median of calls made for so many seconds; of
                                       a case that measures memory, the most bytes a call takes
 ``{"do": "drop", "case": NAME}``      forgets the function and its operands
@@ -84,7 +85,10 @@ class Worker:
         if case.summary is not None:
             result = [case.summary(values) for values in _values(result)]
         expected = case.reference(*case.operands())  # made anew: frameworks may write into theirs
-        return {"first": first, "error": _error(result, expected)}
+        answer: dict[str, Any] = {"first": first, "error": _error(result, expected)}
+        if case.traffic is not None and hasattr(function, "traffic"):
+            answer["traffic"] = function.traffic()
+        return answer
 
     def _memory(self, function: Any) -> dict[str, Any]:
         """The most bytes that a call takes, beyond what stays when memory is given back."""

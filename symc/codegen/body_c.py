@@ -238,13 +238,19 @@ class Body:
             for o in group
         )
 
-    def _kernel(self, number: int, kernel: Kernel, bind: dict[str, int]) -> None:
+    def variants(
+        self, kernel: Kernel, bind: dict[str, int]
+    ) -> tuple[Sequence[Variant], list[NestFunction]]:
+        """The variants of a kernel for its operands' buffers, and their functions."""
         buffers = self.program.buffers
         shapes = {o.key: buffers[bind[o.key]].shape for o in kernel.operands}
         known = frozenset(o.key for o in kernel.operands if buffers[bind[o.key]].contiguous)
         aliased = self._aliased(kernel.operands, bind)
         passing = frozenset(o.key for o in kernel.operands if buffers[bind[o.key]].kind == "temp")
-        variants, functions = self._scheduled(kernel, shapes, known, aliased, passing)
+        return self._scheduled(kernel, shapes, known, aliased, passing)
+
+    def _kernel(self, number: int, kernel: Kernel, bind: dict[str, int]) -> None:
+        variants, functions = self.variants(kernel, bind)
         self._estimate(kernel)
         packed: dict[str, str] = {}
         if variants[0].pack:

@@ -221,6 +221,25 @@ class Function(FunctionBase):  # type: ignore[misc, valid-type]
         values = [self._convert(k, v) for k, v in enumerate(self._bind(inputs, {}))]
         self.maker.executor.prepare(values)
 
+    def memory_traffic(self, *inputs: Any) -> Any:
+        """Count the bytes that a call with these inputs reads and writes, without running it.
+
+        Returns
+        -------
+        Traffic
+            With the attributes ``read``, ``written``, ``fetched`` (lines that stores change and
+            that were not read anyway), ``least`` (every input used read once, every result written
+            once), ``total`` and ``ratio``, the total to the least. What each step of the program
+            reads and writes counts, be it in a cache or not; see `symc.codegen.traffic`.
+
+        Raises
+        ------
+        ValueError
+            If the function is not compiled to native code, or a size depends on what is computed.
+        """
+        values = [self._convert(k, v) for k, v in enumerate(self._bind(inputs, {}))]
+        return self.maker.executor.traffic(values)
+
     def free(self) -> None:
         """Give memory that is kept between calls back; the function stays usable."""
         self.maker.executor.free()

@@ -98,6 +98,16 @@ class Executor:
     def prepare(self, inputs: Sequence[Any]) -> None:
         """Make the variant that these inputs need, where variants are needed at all."""
 
+    def traffic(self, inputs: Sequence[Any]) -> Any:
+        """The memory traffic of a call with these inputs, see `symc.codegen.traffic`."""
+        raise ValueError(
+            user_message(
+                "the memory traffic of this function can't be counted",
+                got="a function that runs node by node, in NumPy",
+                expected="one that is compiled to native code",
+            )
+        )
+
     def explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
         """The exception for the failure of a native program."""
         raise NotImplementedError

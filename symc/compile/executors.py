@@ -8,10 +8,12 @@ from weakref import WeakSet
 
 import numpy as np
 
+from ..codegen.target import host_target
 from ..errors import CacheError, CompileError, ShapeError
 from ..graph.graph import Graph
 from ..graph.node import Variable
 from ..graph.text import DebugprintInfo
+from ..lazy import LazyModule
 from ..lower.facts import Facts, Oracle
 from ..rewrite.branches import lazy_branches
 from ..rewrite.engine import optimize
@@ -24,6 +26,8 @@ from .expand import expanded
 from .explain import node_error
 from .native import NativeVariant
 from .numpy_program import NumpyProgram
+
+_traffic = LazyModule("symc.codegen.traffic")
 
 
 class RewritingExecutor(Executor):
@@ -193,6 +197,14 @@ class NativeExecutor(RewritingExecutor):
         oracle = self._oracle(inputs)
         if not any(variant.serves(oracle) for variant in self.variants):
             compile_variant(self._make(oracle), self._ready)
+
+    def traffic(self, inputs: Sequence[Any]) -> Any:
+        """The memory traffic of a call with these inputs, in the variant that serves it."""
+        oracle = self._oracle(inputs)
+        self.prepare(inputs)
+        variant = next(v for v in self.variants if v.serves(oracle))
+        shared = [c.get_value(borrow=True) for c in self.containers]
+        return _traffic.traffic(variant.lowered, host_target(), inputs, shared)
 
     def _oracle(self, inputs: Sequence[Any]) -> Any:
         self.check_declared(inputs)

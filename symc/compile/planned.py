@@ -92,6 +92,10 @@ class PlannedExecutor(Executor):
         """Compile a variant for the lengths of these inputs, unless there is one that serves."""
         self.compiled.prepare(inputs)
 
+    def traffic(self, inputs: Sequence[Any]) -> Any:
+        """The memory traffic of a call with these inputs."""
+        return self.compiled.traffic(inputs)
+
     def explain(self, program: Any, record: Any, inputs: Any, cause: Any) -> Exception:
         """The exception for the failure of a native program."""
         error: Exception = self.compiled.explain(program, record, inputs, cause)

@@ -15,6 +15,7 @@ import pytest
 
 import symc
 from symc import bench, cli
+from symc.runtime import native_available
 
 FOLDER = bench.folder()
 ROOT = Path(symc.__file__).resolve().parents[1]
@@ -158,6 +159,19 @@ def test_ratios_compare_with_the_best_peer(modules: Any) -> None:
     table = report.lines(result)
     assert table[0][:2] == ("small", "symc")
     assert "0.5 of 0.3 !" in table[0][6]
+
+
+def test_bytes_moved_are_judged_by_their_count(modules: Any) -> None:
+    (case,) = modules.cases.chosen(["adam"])
+    with_symc = importlib.import_module("with_symc")
+    rows = _result(1.0, 4.0)["cases"]["small"]["rows"]
+    rows["symc"]["traffic"] = {"read": 20, "written": 10, "fetched": 6, "least": 30}
+    assert modules.report._verdict(case, rows) == "0.25, bytes 1.2 of 1.15 !"
+    step = with_symc.make(case, [np.ones(100, "float32"), np.ones(100, "float32")])
+    if native_available():
+        moved = step.traffic()
+        assert moved["read"] + moved["written"] + moved["fetched"] <= 1.15 * moved["least"]
+        assert moved["least"] >= 7 * 4 * 100
 
 
 def test_the_command_passes_the_exit_code_on() -> None:
