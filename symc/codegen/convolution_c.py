@@ -13,7 +13,9 @@ _MEMBERS = {"convolve": "values", "convolve_inputs": "inputs", "convolve_weights
 _BORDERS = {"valid": "SY_BORDER_GIVEN", "full": "SY_BORDER_FULL", "half": "SY_BORDER_HALF"}
 
 
-def convolution_call(name: str, dtype: str, geometry: ConvGeometry, values: list[str]) -> str:
+def convolution_call(
+    name: str, dtype: str, geometry: ConvGeometry, values: list[str], after: str = "0"
+) -> str:
     """The expression that computes a convolution.
 
     Parameters
@@ -24,6 +26,9 @@ def convolution_call(name: str, dtype: str, geometry: ConvGeometry, values: list
     geometry : ConvGeometry
     values : list of str
         Addresses of the ``sy_value`` of both inputs and of the output.
+    after : str
+        Address of the ``sy_after`` of what is done with blocks of the output, which gradients of
+        filters don't have.
     """
     border, before = "SY_BORDER_GIVEN", (0,) * geometry.ndim
     if isinstance(geometry.border, str):
@@ -36,7 +41,8 @@ def convolution_call(name: str, dtype: str, geometry: ConvGeometry, values: list
         f"{lists}}}"
     )
     table = f"c->api->convolutions[SY_{SHORT_NAME[dtype].upper()}].{_MEMBERS[name]}"
-    return f"{table}(c, {record}, {', '.join(values)})"
+    more = [] if name == "convolve_weights" else [after]
+    return f"{table}(c, {record}, {', '.join([*values, *more])})"
 
 
 def _list(numbers: Iterable[int]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 __all__ = ["ABI_VERSION", "callpath", "problem"]
 
 #: The version of ``csrc/symc_abi.h`` that this release of symc generates programs for.
-ABI_VERSION = 4
+ABI_VERSION = 5
 
 #: The extension module, or None; then `problem` says why.
 callpath: Any = None

@@ -19,6 +19,7 @@
 #define SY_MOST_SLICES 8          /* parts of a batch that sum up gradients of their own */
 #define SY_SLICE_BYTES (3 << 19)  /* and what all of them may need */
 #define SY_CHUNK_BYTES (256 << 10)
+#define SY_AFTER_BYTES (256 << 10) /* of results that wait for what is done afterwards */
 #define SY_WINDOWS_BYTES (24 << 10) /* of a tile's columns, that stay in the first cache */
 #define SY_CONVOLVE_PARALLEL 3e5 /* multiplications from which a second thread is worth it */
 #if SY_VECTOR_BYTES == 64
@@ -58,6 +59,7 @@ typedef struct {
   int64_t stride[SY_AXES], dilation[SY_AXES], step[SY_AXES], start[SY_AXES];
   int64_t from[5], to[5]; /* strides of source and results: images, channels, space */
   int64_t area, places, taps, terms; /* of the canvas, results, filter; taps of all channels */
+  int first;                         /* axis in space of the operands themselves */
 } sy_conv;
 
 static inline int64_t sy_volume(const int64_t *n) { return n[0] * n[1] * n[2]; }
@@ -152,6 +154,7 @@ static inline void sy_forward(sy_conv *g, const sy_geometry *geometry, const sy_
   sy_spread(w, geometry->ndim, k, s);
   sy_spread(y, geometry->ndim, m, g->to);
   sy_axes(geometry, k + 2, g->stride, g->dilation, before);
+  g->first = SY_AXES - geometry->ndim;
   g->groups = geometry->groups;
   g->batch = n[0];
   g->channels = k[1];
@@ -190,6 +193,26 @@ static inline int64_t sy_shares(const sy_call *c, double work, int64_t items, in
   if (*threads < 2 || items >= 2 * (int64_t)*threads) return 1;
   const int64_t wanted = (2 * (int64_t)*threads + items - 1) / items;
   return wanted < most ? wanted : most < 1 ? 1 : most;
+}
+
+/* A result whose channels are the blocks. */
+typedef struct {
+  const sy_after *after;
+  int64_t channels, rows;
+} sy_blocks;
+
+static SY_ROUTINE void sy_after_channels(void *context, int64_t first, int64_t last, int thread) {
+  const sy_blocks *const blocks = context;
+  for (int64_t i = first; i < last; i++)
+    blocks->after->run(blocks->after->context, i / blocks->channels, i % blocks->channels, 1, 0,
+                       blocks->rows, thread);
+}
+
+/* What is done afterwards, where it was not done block by block. */
+static SY_ROUTINE void sy_run_after(sy_call *call, const sy_conv *g, const sy_after *after,
+                                    int threads) {
+  sy_blocks blocks = {after, g->groups * g->filters, g->out[g->first]};
+  call->api->parallel(sy_after_channels, &blocks, g->batch * blocks.channels, threads);
 }
 
 #define SY_BITS uint32_t

@@ -204,6 +204,7 @@ static SY_ROUTINE void SY_R(sy_gather_)(const sy_conv *g, const SY_T *at, const 
 typedef struct {
   sy_call *call;
   const sy_conv *g;
+  const sy_after *after; /* what is done with blocks of results, or NULL */
   const SY_T *source;
   SY_T *to;
   SY_T *weights;     /* by groups, blocks of rows, terms, rows of the block */
@@ -214,6 +215,9 @@ typedef struct {
   int64_t columns;   /* in all, of an image */
   int64_t chunk;     /* columns put together at a time; 0: none, the canvas is read */
   int dense;         /* results of a channel lie together */
+  int64_t line;      /* columns of a row of results along their first axis in space */
+  int64_t unit;      /* so many of these rows a block has, or a multiple */
+  int64_t wait;      /* the least number in a block */
 } SY_R(sy_job_);
 
 /* Whether reading across the ends of rows is better than putting columns together. Estimates in
@@ -289,6 +293,39 @@ static int64_t SY_R(sy_canvas_bytes_)(const sy_conv *g) {
   return sy_up((g->channels * g->area + slack) * (int64_t)sizeof(SY_T), SY_ALIGN);
 }
 
+/* The column at which a part of an image starts. */
+static int64_t SY_R(sy_start_)(const SY_R(sy_job_) *job, int64_t part) {
+  if (!job->after) return sy_part(job->columns, job->parts, part);
+  const int64_t rows = job->g->out[job->g->first], units = (rows + job->unit - 1) / job->unit;
+  const int64_t row = sy_part(units, job->parts, part) * job->unit;
+  return row < rows ? row * job->line : job->columns;
+}
+
+/* What comes after, for results from `row` on, of an image and group, whose columns are there up to
+ * `done`. Waits for more of them, unless that is the `end`. Returns the row to go on with. */
+static int64_t SY_R(sy_finish_)(const SY_R(sy_job_) *job, int64_t image, int64_t row, int64_t done,
+                                int64_t end, int thread) {
+  const sy_conv *const g = job->g;
+  const int64_t rows = g->out[g->first];
+  const int64_t next = done == job->columns ? rows : done / job->line / job->unit * job->unit;
+  if (next == row || (done < end && next - row < job->wait)) return row;
+  job->after->run(job->after->context, image / g->groups, image % g->groups * g->filters,
+                  g->filters, row, next - row, thread);
+  return next;
+}
+
+/* Columns [start, end) of an image and group, read on its canvas. */
+static SY_ROUTINE void SY_R(sy_on_)(const SY_R(sy_job_) *job, const SY_T *weights,
+                                    const SY_T *canvas, SY_T *to, int64_t image, int64_t start,
+                                    int64_t end, int thread) {
+  const int64_t block = job->after ? job->wait * job->line : end - start;
+  for (int64_t j = start; j < end; j += block) {
+    const int64_t next = end - j < block ? end : j + block;
+    SY_R(sy_rows_of_)(job, weights, canvas + j, to, j, next - j);
+    if (job->after) SY_R(sy_finish_)(job, image, j / job->line, next, next, thread);
+  }
+}
+
 static void SY_R(sy_image_)(void *context, int64_t first, int64_t last, int thread) {
   const SY_R(sy_job_) *const job = context;
   const sy_conv *const g = job->g;
@@ -308,21 +345,22 @@ static void SY_R(sy_image_)(void *context, int64_t first, int64_t last, int thre
   for (int64_t task = first; task < last; task++) {
     const int64_t part = task % job->parts, image = task / job->parts;
     const int64_t b = image / g->groups, group = image % g->groups;
-    const int64_t start = sy_part(job->columns, job->parts, part);
-    const int64_t end = sy_part(job->columns, job->parts, part + 1);
+    const int64_t start = SY_R(sy_start_)(job, part), end = SY_R(sy_start_)(job, part + 1);
     const SY_T *const weights = job->weights + group * g->terms * g->filters;
     SY_T *const to = job->to + b * g->to[0] + group * g->filters * g->to[1];
     SY_R(sy_draw_)(g, job->source, b, group * g->channels, g->channels, canvas);
     if (!job->chunk) {
-      SY_R(sy_rows_of_)(job, weights, canvas + start, to, start, end - start);
+      SY_R(sy_on_)(job, weights, canvas, to, image, start, end, thread);
       continue;
     }
+    int64_t row = start / job->line;
     for (int64_t j = start; j < end; j += job->chunk) {
       const int64_t count = end - j < job->chunk ? end - j : job->chunk;
       const int64_t found = sy_runs(g, j, j + count, runs);
       for (int64_t k = 0; k < g->terms; k++)
         SY_R(sy_gather_)(g, canvas + job->terms[k], runs, found, built + k * ld);
       SY_R(sy_rows_of_)(job, weights, built, to, j, count);
+      if (job->after) row = SY_R(sy_finish_)(job, image, row, j + count, end, thread);
     }
   }
 }
@@ -344,9 +382,23 @@ static void SY_R(sy_pack_)(const SY_R(sy_job_) *job, const SY_T *w, const int64_
     }
 }
 
+/* Lets the job do what comes after, unless its blocks are too long to be cut into the parts. */
+static void SY_R(sy_in_blocks_)(SY_R(sy_job_) *job, const sy_after *after) {
+  const sy_conv *const g = job->g;
+  const int64_t *const n = job->chunk ? g->out : g->canvas, rows = g->out[g->first];
+  job->line = 1;
+  for (int d = g->first + 1; d < SY_AXES; d++) job->line *= n[d];
+  if (!after) return;
+  job->unit = after->unit < 1 ? 1 : after->unit < rows ? after->unit : rows;
+  if (job->parts > (rows + job->unit - 1) / job->unit) return;
+  const int64_t bytes = job->unit * job->line * g->filters * (int64_t)sizeof(SY_T);
+  job->wait = job->unit * (bytes < SY_AFTER_BYTES ? SY_AFTER_BYTES / bytes : 1);
+  job->after = after;
+}
+
 static int SY_R(sy_correlate_)(sy_call *call, const sy_conv *g, const SY_T *source, const SY_T *w,
                                const int64_t *s, int64_t row, int64_t channel, int64_t group,
-                               int backwards, SY_T *to) {
+                               int backwards, SY_T *to, const sy_after *after) {
   const int64_t images = g->batch * g->groups;
   if (!images || !g->filters || !g->places) return SY_OK;
   SY_R(sy_job_) job = {.call = call, .g = g, .source = source, .to = to};
@@ -374,33 +426,36 @@ static int SY_R(sy_correlate_)(sy_call *call, const sy_conv *g, const SY_T *sour
   const double work = (double)images * (double)g->filters * (double)g->terms * (double)g->places;
   int threads;
   job.parts = sy_shares(call, work, images, job.columns / unit, &threads);
+  SY_R(sy_in_blocks_)(&job, after);
   call->api->parallel(SY_R(sy_image_), &job, images * job.parts, threads);
+  if (after && !job.after && !call->failed) sy_run_after(call, g, after, threads);
   return call->failed ? SY_ERROR : SY_OK;
 }
 
 static int SY_R(sy_convolve_)(sy_call *call, const sy_geometry *geometry, const sy_value *x,
-                              const sy_value *w, const sy_value *y) {
+                              const sy_value *w, const sy_value *y, const sy_after *after) {
   sy_conv g;
   int64_t s[5];
   sy_forward(&g, geometry, x, w, y, s);
   return SY_R(sy_correlate_)(call, &g, (const SY_T *)x->data, (const SY_T *)w->data, s, s[0], s[1],
-                             g.filters * s[0], geometry->flip, (SY_T *)y->data);
+                             g.filters * s[0], geometry->flip, (SY_T *)y->data, after);
 }
 
 #include "convolve_scatter_body.h"
 #include "convolve_weights_body.h"
 
 static int SY_R(sy_convolve_inputs_)(sy_call *call, const sy_geometry *geometry, const sy_value *y,
-                                     const sy_value *w, const sy_value *x) {
+                                     const sy_value *w, const sy_value *x,
+                                     const sy_after *after) {
   sy_conv forward, g;
   int64_t s[5];
   sy_forward(&forward, geometry, x, w, y, s);
   if (SY_R(sy_is_scattered_)(&forward))
     return SY_R(sy_scatter_inputs_)(call, &forward, (const SY_T *)y->data, (const SY_T *)w->data, s,
-                                    geometry->flip, (SY_T *)x->data);
+                                    geometry->flip, (SY_T *)x->data, after);
   sy_backward(&g, &forward);
   return SY_R(sy_correlate_)(call, &g, (const SY_T *)y->data, (const SY_T *)w->data, s, s[1], s[0],
-                             g.channels * s[0], !geometry->flip, (SY_T *)x->data);
+                             g.channels * s[0], !geometry->flip, (SY_T *)x->data, after);
 }
 
 #undef SY_V

@@ -6,6 +6,7 @@
 typedef struct {
   sy_call *call;
   const sy_conv *g; /* of the convolution itself: the canvas is the input's */
+  const sy_after *after;
   const SY_T *results;
   SY_T *inputs;
   SY_T *weights;  /* by groups, parts, blocks of terms, filters, terms of the block */
@@ -129,6 +130,9 @@ static void SY_R(sy_scatter_image_)(void *context, int64_t first, int64_t last, 
     memset(canvas, 0, (size_t)((high - low) * g->area) * sizeof(SY_T));
     SY_R(sy_scatter_)(job, weights, copy, low, high, canvas);
     SY_R(sy_undraw_)(g, canvas, b, group * g->channels + low, high - low, job->inputs);
+    if (job->after && sy_volume(g->source))
+      job->after->run(job->after->context, b, group * g->channels + low, high - low, 0,
+                      g->source[g->first], thread);
   }
 }
 
@@ -168,10 +172,11 @@ static int SY_R(sy_is_scattered_)(const sy_conv *g) {
 }
 
 static int SY_R(sy_scatter_inputs_)(sy_call *call, const sy_conv *g, const SY_T *y, const SY_T *w,
-                                    const int64_t *s, int flip, SY_T *x) {
+                                    const int64_t *s, int flip, SY_T *x, const sy_after *after) {
   const int64_t images = g->batch * g->groups;
   if (!images || !g->channels) return SY_OK;
-  SY_R(sy_scatter_job_) job = {.call = call, .g = g, .results = y, .inputs = x};
+  SY_R(sy_scatter_job_) job = {
+      .call = call, .g = g, .after = after, .results = y, .inputs = x};
   const double work = (double)images * (double)g->filters * (double)g->terms * (double)g->places;
   int threads;
   job.parts = sy_shares(call, work, images, g->channels, &threads);

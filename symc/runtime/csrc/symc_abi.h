@@ -24,7 +24,7 @@
 #define SYMC_ABI_H
 #include <stdint.h>
 
-#define SY_ABI_VERSION 4
+#define SY_ABI_VERSION 5
 #define SY_ALIGN 64 /* alignment in bytes of the arena, of slots and of output memory */
 
 enum { SY_OK = 0, SY_GUARD = 1, SY_ERROR = 2 };
@@ -96,14 +96,27 @@ typedef struct {
   int64_t stride[3], dilation[3], before[3];
 } sy_geometry;
 
+/* What is done with blocks of a result while they are in the cache: `run` is called, from inside a
+ * task and without order, for `channels` channels of an image from `channel` on, and in these for
+ * `rows` rows of the first axis in space from `row` on, so that every place is met once, when it
+ * has its value. Blocks begin at multiples of `unit` rows and end at others or at the axis' end. A
+ * result without elements has no blocks. Scratch memory is not to be asked for. */
+typedef struct {
+  void (*run)(void *context, int64_t image, int64_t channel, int64_t channels, int64_t row,
+              int64_t rows, int thread);
+  void *context;
+  int64_t unit;
+} sy_after;
+
 /* Convolutions for one type, of operands in any layout: the values (inputs, filters, results), and
  * the gradients of inputs (gradients of results, filters, inputs) and of filters (inputs, gradients
- * of results, filters). The last operand is written; lengths fit. Not from inside a task. */
+ * of results, filters). The last operand is written; lengths fit. What is done afterwards may be
+ * NULL. Not from inside a task. */
 typedef struct {
   int (*values)(sy_call *call, const sy_geometry *g, const sy_value *x, const sy_value *w,
-                const sy_value *y);
+                const sy_value *y, const sy_after *after);
   int (*inputs)(sy_call *call, const sy_geometry *g, const sy_value *y, const sy_value *w,
-                const sy_value *x);
+                const sy_value *x, const sy_after *after);
   int (*weights)(sy_call *call, const sy_geometry *g, const sy_value *x, const sy_value *y,
                  const sy_value *w);
 } sy_convolutions;
