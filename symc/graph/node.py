@@ -53,7 +53,7 @@ class scratchpad:  # noqa: N801 - Theano's name
         self.__dict__.update(attributes)
 
     def __copy__(self) -> scratchpad:
-        new = scratchpad()
+        new = object.__new__(scratchpad)
         new.__dict__.update(self.__dict__)
         return new
 
@@ -62,6 +62,11 @@ class scratchpad:  # noqa: N801 - Theano's name
         return f"scratchpad{{{inside}}}"
 
     __repr__ = __str__
+
+
+def _copied_tag(tag: Any) -> Any:
+    """A copy one level deep, at little cost where the tag is the usual one."""
+    return tag.__copy__() if type(tag) is scratchpad else copy.copy(tag)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -130,7 +135,7 @@ class Variable(Node, ConstructionObservers):
         attributes.pop("fgraph", None)
         attributes["owner"] = None
         attributes["index"] = None
-        attributes["tag"] = copy.copy(self.tag)
+        attributes["tag"] = _copied_tag(self.tag)
         attributes["auto_name"] = f"auto_{_next_auto_name()}"
         if self.construction_observers:
             self.notify_construction_observers(new)
@@ -496,7 +501,7 @@ class Apply(Node):
         new.__dict__.update(self.__dict__)
         new.__dict__.pop("fgraph", None)
         new.inputs = inputs
-        new.tag = copy.copy(self.tag)
+        new.tag = _copied_tag(self.tag)
         new.outputs = []
         for i, output in enumerate(self.outputs):
             cloned = output.clone()
@@ -529,7 +534,7 @@ class Apply(Node):
             raise ValueError(f"{self.op} has {self.nin} inputs here, got {len(new_inputs)}")
         remake = False
         for i, (old, new) in enumerate(zip(self.inputs, new_inputs, strict=True)):
-            if old.type == new.type:
+            if old is new or old.type is new.type or old.type == new.type:
                 continue
             if strict:
                 new_inputs[i] = old.type.filter_variable(new)

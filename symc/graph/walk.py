@@ -188,8 +188,12 @@ def toposort(
     pending = roots
     while pending:
         node = pending.pop()
-        if node in done:
+        if node in opened:  # what it depends on has been walked since
+            if node not in done:
+                done.add(node)
+                order.append(node)
             continue
+        opened.add(node)
         waiting = [
             owner
             for v in node.inputs
@@ -199,9 +203,8 @@ def toposort(
             done.add(node)
             order.append(node)
             continue
-        if node in opened:  # its operands have been walked since, and still wait
+        if not opened.isdisjoint(waiting):  # nodes that are opened and not done wait for this one
             raise CycleError(f"the graph contains a cycle through {node.op}")
-        opened.add(node)
         pending.append(node)
         pending.extend(waiting)
     return order

@@ -55,6 +55,8 @@ class RewriteContext:
     quiet : dict
         Per node the phases whose rules were tried on it and did not apply. As nodes do not change,
         they need not be tried again unless the readers of what is below have changed.
+    keys : dict
+        Per node what nodes that are to be merged have in common, as far as it is known.
     numbers : Numbers
         Of ops and types.
     unproved : int
@@ -69,7 +71,8 @@ class RewriteContext:
         self.inner_inputs: frozenset[Variable] | None = None
         self.asked_readers = False
         self.unproved = 0
-        self.quiet: dict[Apply, set[str]] = {}
+        self.quiet: dict[Apply, frozenset[str]] = {}
+        self.keys: dict[Apply, Hashable] = {}
         self.numbers = Numbers()
         self._clients: dict[Variable, list[Apply | None]] = {}
         self._known: set[Apply] = set()
@@ -103,7 +106,11 @@ class RewriteContext:
             clients.setdefault(out, []).append(None)
         for node in order:
             for v in node.inputs:
-                clients.setdefault(v, []).append(node)
+                readers = clients.get(v)
+                if readers is None:
+                    clients[v] = [node]
+                else:
+                    readers.append(node)
         self._clients = clients
         touched: set[Apply] = set()
         for node in order:

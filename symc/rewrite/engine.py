@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..array.variable import TensorConstant
 from ..config import change_flags, config
@@ -53,6 +53,27 @@ class _RuleLoop(Exception):  # noqa: N818 - handled by `optimize`, which makes a
         self.names = list(names)
 
 
+_NONE: frozenset[str] = frozenset()
+
+
+class _Tally:
+    """How often a rule was tried in a sweep, and for how long."""
+
+    __slots__ = ("calls", "seconds")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.seconds = 0.0
+
+
+class _Tried(NamedTuple):
+    """The rules to try on nodes of an op, which is kept, so that no other gets its id."""
+
+    op: Any
+    rules: list[tuple[Rule, _Tally]]
+    quiet_after: frozenset[str]
+
+
 class _Sweep:
     """One pass of one phase over a graph."""
 
@@ -69,6 +90,8 @@ class _Sweep:
         self.final: dict[Variable, Variable] = {}
         self.forward: dict[Variable, Variable] = {}
         self.cause: dict[Variable, str] = {}
+        self.tried: dict[tuple[int, frozenset[str]], _Tried] = {}
+        self.tallies: dict[str, _Tally] = {}
         self.touched: set[Apply] = set()
         self.fired = 0
         self.budget = 0
@@ -76,17 +99,21 @@ class _Sweep:
     def run(self, outputs: Sequence[Variable]) -> list[Variable]:
         order, self.touched = self.ctx.start_sweep(outputs)
         self.budget = max(MIN_BUDGET, FIRINGS_PER_NODE * len(order))
-        for node in order:
-            for v in node.inputs:
-                if v.owner is None and v not in self.final:
-                    self._advance(v)
-            self._settle(node)
-            for out in node.outputs:
-                if out not in self.final:
-                    self._finish(out)
-        for out in outputs:
-            self._finish(out)
-        return [self.final[out] for out in outputs]
+        final = self.final
+        try:
+            for node in order:
+                for v in node.inputs:
+                    if v not in final:  # a leaf: all others come before, in the order
+                        self._advance(v)
+                self._settle(node)
+                for out in node.outputs:
+                    if out not in final:
+                        self._finish(out)
+            for out in outputs:
+                self._finish(out)
+        finally:
+            self._tell_time()
+        return [final[out] for out in outputs]
 
     # ---- walking
 
@@ -173,37 +200,46 @@ class _Sweep:
 
     def _intern(self, node: Apply, inputs: list[Variable]) -> tuple[Apply, bool]:
         """The node that stands for `node` with final operands, and whether it is a new one."""
-        key: Hashable = None
-        if self.merge:
-            number = self.ctx.numbers.of
+        same = inputs == node.inputs
+        if not self.merge:
+            return (node if same else node.clone_with_new_inputs(inputs)), True
+        keys = self.ctx.keys
+        key = keys.get(node) if same else None
+        if key is None:
             try:
-                key = (
-                    number(node.op),
-                    _operand_key(node.op, inputs),
-                    *[number(o.type) for o in node.outputs],
-                )
+                key = self._key(node, inputs)
             except TypeError:  # an op that can't be hashed
-                key = None
-            found = self.interned.get(key) if key is not None else None
-            if found is not None:
-                return found, False
-        made = node if inputs == node.inputs else node.clone_with_new_inputs(inputs)
-        if key is not None:
-            self.interned[key] = made
+                return (node if same else node.clone_with_new_inputs(inputs)), True
+        found = self.interned.get(key)
+        if found is not None:
+            return found, False
+        made = node if same else node.clone_with_new_inputs(inputs)
+        if same or inputs == made.inputs:  # else they were converted
+            keys[made] = key
+        self.interned[key] = made
         return made, True
+
+    def _key(self, node: Apply, inputs: Sequence[Variable]) -> Hashable:
+        """What is equal for nodes that compute the same."""
+        number = self.ctx.numbers.of
+        types = [number(o.type) for o in node.outputs]
+        return (number(node.op), _operand_key(node.op, inputs), *types)
 
     # ---- rules
 
     def _try_rules(self, node: Apply) -> list[Variable | None] | None:
-        quiet = self.ctx.quiet.get(node)
-        if quiet is not None and node in self.touched:
-            quiet = None
-        ctx, seconds, calls = self.ctx, self.log.seconds, self.log.calls
+        ctx = self.ctx
+        quiet = ctx.quiet.get(node, _NONE)
+        if quiet and node in self.touched:
+            quiet = _NONE
+        tried = self.tried.get((id(node.op), quiet))
+        if tried is None:
+            tried = self._tried(node.op, quiet)
+        if not tried.rules:
+            return None
         unproved = ctx.unproved
         start = perf_counter()
-        for rule in self.table.for_op(node.op):
-            if rule.name in self.excluded or (quiet and not quiet.isdisjoint(rule.phases)):
-                continue
+        for rule, tally in tried.rules:
             replacement = None
             try:
                 result = rule.function(node, ctx)
@@ -212,15 +248,34 @@ class _Sweep:
             except Exception as error:
                 _rule_failed(rule, node, error)
             end = perf_counter()
-            seconds[rule.name] = seconds.get(rule.name, 0.0) + end - start
-            calls[rule.name] += 1
+            tally.seconds += end - start
+            tally.calls += 1
             start = end
             if replacement is not None:
                 self._fire(rule, node, replacement)
                 return replacement
         if ctx.unproved == unproved:
-            ctx.quiet[node] = {self.table.phase, *(quiet or ())}
+            ctx.quiet[node] = tried.quiet_after
         return None
+
+    def _tried(self, op: Any, quiet: frozenset[str]) -> _Tried:
+        """The rules for nodes of `op` for which those of the phases `quiet` do not apply."""
+        chosen = [
+            rule
+            for rule in self.table.for_op(op)
+            if rule.name not in self.excluded and quiet.isdisjoint(rule.phases)
+        ]
+        rules = [(rule, self.tallies.setdefault(rule.name, _Tally())) for rule in chosen]
+        found = self.tried[id(op), quiet] = _Tried(op, rules, quiet | {self.table.phase})
+        return found
+
+    def _tell_time(self) -> None:
+        """Add what the rules cost to the log."""
+        log = self.log
+        for name, tally in self.tallies.items():
+            if tally.calls:
+                log.seconds[name] = log.seconds.get(name, 0.0) + tally.seconds
+                log.calls[name] += tally.calls
 
     def _fire(self, rule: Rule, node: Apply, results: Sequence[Variable | None]) -> None:
         self.fired += 1
