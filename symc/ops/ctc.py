@@ -3,13 +3,14 @@
 The probability of a labelling is the sum over all alignments of it, with blanks (symbol 0) and
 repetitions, to the steps of the input; Graves et al. (2006), "Connectionist temporal
 classification: labelling unsegmented sequence data with recurrent neural networks". The sums over
-beginnings and over ends of alignments are computed with logarithms, for the whole batch at once.
+beginnings and over ends of alignments are computed with logarithms: by NumPy for the whole batch at
+once, in compiled functions by the loops of `symc.ops.alignments`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +22,10 @@ from ..graph.node import Apply
 from ..graph.op import BuiltinOp
 from ..graph.special import DisconnectedType, disconnected_type
 from ..graph.trace import user_line
+from .alignments import LABEL, LENGTH, write_alignments
+
+BAD_LABEL = "ctc: a label is no class: {0} of {1} classes"
+BAD_LENGTH = "ctc: an input has {0} steps, the activations have {1}"
 
 __all__ = ["ConnectionistTemporalClassification", "ctc"]
 
@@ -41,9 +46,10 @@ def _with_blanks(labels: Array) -> tuple[Array, Array]:
 
 
 def _may_skip(symbols: Array) -> Array:
-    """Whether a path may come to a symbol from the last but one: no blank, and another one."""
+    """Whether a path may come to a symbol from the last but one: two labels that differ."""
     skip = np.zeros(symbols.shape, bool)
-    skip[:, 2:] = (symbols[:, 2:] != 0) & (symbols[:, 2:] != symbols[:, :-2])
+    first, second = symbols[:, :-2], symbols[:, 2:]
+    skip[:, 2:] = (first != 0) & (second != 0) & (first != second)
     return skip
 
 
@@ -122,6 +128,10 @@ class ConnectionistTemporalClassification(BuiltinOp):
 
     __props__ = ("compute_grad",)
     default_output = 0
+    reasons: ClassVar[dict[int, tuple[str, str]]] = {
+        LABEL: ("value", BAD_LABEL),
+        LENGTH: ("value", BAD_LENGTH),
+    }
 
     def __init__(self, compute_grad: bool = True, openmp: Any = None) -> None:
         self.compute_grad = bool(compute_grad)
@@ -151,8 +161,11 @@ class ConnectionistTemporalClassification(BuiltinOp):
                     got=f"activations {x.shape}, labels {labels.shape}, lengths {lengths.shape}",
                 )
             )
-        if (labels >= x.shape[2]).any() or (lengths > x.shape[0]).any() or (lengths < 0).any():
-            raise ValueError("ctc: a label is no class, or an input is longer than the activations")
+        wrong = (lengths > x.shape[0]) | (lengths < 0)
+        if wrong.any():
+            raise ShapeError(BAD_LENGTH.format(lengths[wrong][0], x.shape[0]))
+        if (labels >= x.shape[2]).any():
+            raise ShapeError(BAD_LABEL.format(labels.max(), x.shape[2]))
         if 0 in x.shape:
             return np.zeros(x.shape[1], x.dtype), np.zeros_like(x)
         with np.errstate(all="ignore"):
@@ -164,6 +177,10 @@ class ConnectionistTemporalClassification(BuiltinOp):
         batch = ctx.equal(x[1], labels[0], message)
         ctx.equal(x[1], lengths[0], message)
         return [(batch,), x]
+
+    def emit(self, node: Apply, b: Any, ins: Sequence[Any], outs: Sequence[Any]) -> None:
+        """Inputs of the batch in parallel, with all logarithms in float64."""
+        write_alignments(b, ins, outs)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Return that the activations determine both results."""
