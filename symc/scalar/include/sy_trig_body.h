@@ -30,7 +30,7 @@ SY_FN SY_NAME(angle) SY_NAME(reduce_angle)(SY_REAL x) {
 SY_FN SY_REAL SY_NAME(sin_quarter)(SY_NAME(angle) a, int quarter) {
   SY_UINT n = a.n + quarter;
   SY_REAL z = a.r * a.r;
-  int odd = n & 1;
+  int odd = (n & 1) != 0; /* the outcome of a comparison: a mask of lanes, no narrower integers */
   SY_REAL lead = odd ? (SY_REAL)1 : a.r;
   SY_REAL tail = odd ? SY_NAME(cos_tail)(z) : SY_NAME(sin_tail)(z);
   SY_REAL slope = odd ? a.r : (SY_REAL)-1;
@@ -57,7 +57,7 @@ SY_FN SY_REAL SY_NAME(tan)(SY_REAL x) {
   SY_REAL lost = (1 - c) - drop;
   SY_REAL bend = SY_LIBM(fma)(a.r * z, SY_NAME(sin_tail)(z), a.rest);
   SY_REAL s = a.r - SY_LIBM(fma)(lost, a.r, bend);
-  int odd = a.n & 1;
+  int odd = (a.n & 1) != 0;
   SY_REAL y = (odd ? -c : s) / (odd ? s : c);
   return SY_NAME(far_trig)(x, y, SY_WHICH_TAN);
 }
