@@ -343,15 +343,17 @@ class Body:
         """Pointers to contiguous copies of operands, and the lines that make the copies."""
         names: dict[str, str] = {}
         lines: list[str] = []
+        copies: dict[int, str] = {}
         for key in variant.contiguous:
-            known = self.places.block.find(("packed", bind[key]))
+            buffer = bind[key]
+            known = copies.get(buffer) or self.places.block.find(("packed", buffer))
             if known is not None:
                 names[key] = known
                 continue
-            condition = " && ".join(self._contiguous(bind[key]))
+            condition = " && ".join(self._contiguous(buffer))
             if condition:
-                names[key] = f"q{number}_{bind[key]}"
-                lines += self._pack(number, bind[key], names[key], condition)
+                names[key] = copies[buffer] = f"q{number}_{buffer}"
+                lines += self._pack(number, buffer, names[key], condition)
         return names, lines
 
     def _pack(self, number: int, buffer: int, name: str, condition: str) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 import symc.tensor as T
 from symc.nn import layers
+from symc.nn.init import Constant
 from symc.nn.layers import cuda_convnet, dnn, special
 from symc.nn.layers.conv import Correlating
 from symc.nn.layers.corrmm import Conv2DMMLayer
@@ -44,6 +45,10 @@ MISTAKES = [
     (Conv2DMMLayer, (ROWS, 2, 3), r"\(None, 4\)"),
     (layers.TransposedConv2DLayer, (ROWS, 2, 3), r"\(None, 4\)"),
     (layers.TransposedConv2DLayer, (IMAGES, 2, 3, 1, 9), r"\(None, 2, -10, -11\)"),
+    (
+        layers.TransposedConv2DLayer,
+        (IMAGES, 2, 3, 2, 0, False, Constant(0.1), None, None, False, (13, 14)), r"length 14 to 6, not 5",
+    ),
     (layers.TransposedConv3DLayer, (IMAGES, 2, 3), r"\(None, 3, 6, 5\)"),
     (layers.DilatedConv2DLayer, (IMAGES, 2, 3, 3), r"\(None, 3, 6, 5\)"),
     (layers.LocallyConnected2DLayer, ((None, 3, 6, None), 2, 3), r"\(None, 3, 6, None\)"),
@@ -67,6 +72,7 @@ MISTAKES = [
     (layers.ReshapeLayer, (ROWS, ([2], -1)), r"\[2\] in shape"),
     (layers.DimshuffleLayer, (ROWS, (0,)), r"axis 1 of an input of shape \(None, 4\)"),
     (layers.PadLayer, (IMAGES, [1, 2, 3]), r"3 axes, \[1, 2, 3\], for 2 axes"),
+    (layers.PadLayer, (IMAGES, [(1,), 2]), r"a number or two.*\[\(1,\), 2\]"),
     (layers.SliceLayer, (ROWS, 4), r"index 4 of axis 1.*\(None, 4\)"),
     (layers.SliceLayer, (ROWS, slice(4, None)), r"\(None, 4\) has shape \(None, 0\)"),
     (layers.SliceLayer, (ROWS, 0, 2), r"axis 2 of an input of shape \(None, 4\)"),
@@ -127,6 +133,8 @@ def test_networks_inside_of_a_loop_and_what_is_given_to_it():
     into, between = layers.DenseLayer(GIVEN((None, 7)), 3), layers.DenseLayer(GIVEN((None, 3)), 3)
     with pytest.raises(ValueError, match=r"CustomRecurrentLayer.*\(4,\) and \(7,\)"):
         layers.CustomRecurrentLayer(TIMES, into, between)
+    with pytest.raises(ValueError, match="input_to_hidden must have one InputLayer, got 2"):
+        layers.CustomRecurrentLayer(TIMES, layers.ElemwiseSumLayer([into, between]), between)
     mask = GIVEN((None, 6))
     for kind in (layers.RecurrentLayer, layers.LSTMLayer, layers.GRULayer):
         with pytest.raises(ValueError, match=r"mask has shape \(None, 6\), expected \(None, 5\)"):
@@ -141,6 +149,25 @@ def test_the_line_of_a_layer_is_told_when_its_output_is_made():
         layers.get_output(x)
     again = pickle.loads(pickle.dumps(layers.DenseLayer(ROWS, 3)))
     assert "test_mistakes.py" in again._built_at
+
+
+def test_keys_of_a_dict_of_inputs_are_layers():
+    x = layers.DenseLayer(GIVEN(ROWS), 3)
+    with pytest.raises(TypeError, match="str: 'x'"):
+        layers.get_output(x, {"x": np.ones((2, 4))})
+
+
+def test_an_unknown_keyword_is_warned_of_at_the_users_line():
+    x = layers.DropoutLayer(GIVEN(ROWS))
+
+    def output_of(x):
+        return layers.get_output(x, determinstic=True)
+
+    with pytest.warns(UserWarning, match="perhaps you mean deterministic") as caught:
+        output_of(x)
+    (warning,) = caught
+    assert warning.filename == __file__
+    assert warning.lineno == output_of.__code__.co_firstlineno + 1
 
 
 def test_classes_of_users_may_know_their_shape_later():

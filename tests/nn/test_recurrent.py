@@ -11,6 +11,7 @@ import symc
 import symc.tensor as T
 from symc import nn
 from symc.nn import layers
+from symc.runtime import native_available
 
 BATCH, STEPS, FEATURES, UNITS = 3, 5, 4, 6
 OPTIONS = [
@@ -159,6 +160,58 @@ def test_networks_between_steps():
     for t in range(3):
         h = once(values[:, t], h)
         np.testing.assert_allclose(states[:, t], h, rtol=1e-9, atol=1e-12)
+
+
+def test_networks_between_steps_may_branch():
+    below, state = layers.InputLayer((None, FEATURES)), layers.InputLayer((None, UNITS))
+    one = layers.DenseLayer(below, UNITS, nonlinearity=None, name="one")
+    two = layers.DenseLayer(below, UNITS, name="two")
+    into = layers.ElemwiseSumLayer([one, two])
+    around = layers.ElemwiseSumLayer([layers.DenseLayer(state, UNITS, name="around"), state])
+    x = T.tensor3("x")
+    whole = layers.InputLayer((None, STEPS, FEATURES), x)
+    layer = layers.CustomRecurrentLayer(whole, into, around)
+    values = np.random.default_rng(3).standard_normal((BATCH, STEPS, FEATURES))
+    states = symc.function([x], layers.get_output(layer))(values)
+    W = {p.name: p.get_value() for p in layers.get_all_params(layer)}
+    h = np.zeros((BATCH, UNITS))
+    for t in range(STEPS):
+        row = values[:, t] @ W["one.W"] + np.maximum(values[:, t] @ W["two.W"], 0)
+        h = np.maximum(row + np.maximum(h @ W["around.W"], 0) + h, 0)
+        np.testing.assert_allclose(states[:, t], h, rtol=1e-9, atol=1e-12)
+
+
+def gate_of(layer, name):
+    """A gate that shares the parameters of one of an LSTM layer."""
+    return layers.Gate(
+        *(getattr(layer, f"{kind}_{name}", None) for kind in ("W_in_to", "W_hid_to")),
+        getattr(layer, f"W_cell_to_{name}", None), getattr(layer, f"b_{name}"),
+        getattr(layer, f"nonlinearity_{name}"),
+    )
+
+
+@pytest.mark.skipif(not native_available(), reason="the C compiler is missing")
+def test_gates_that_share_their_parameters():
+    """Their gradient is the sum of those of gates with equal parameters of their own."""
+    x = T.tensor3("x")
+    below = layers.InputLayer((None, STEPS, FEATURES), x)
+    apart = layers.LSTMLayer(below, UNITS)
+    for name in ("W_in_to", "W_hid_to", "W_cell_to", "b"):
+        like = getattr(apart, f"{name}_ingate").get_value()
+        getattr(apart, f"{name}_outgate").set_value(like)
+    one, forget, cell = (gate_of(apart, n) for n in ("ingate", "forgetgate", "cell"))
+    tied = layers.LSTMLayer(below, UNITS, one, forget, cell, one)
+    slopes = {
+        layer: symc.grad(
+            layers.get_output(layer).sum(), [getattr(apart, f"W_cell_to_{n}") for n in names]
+        )
+        for layer, names in ((tied, ["ingate"]), (apart, ["ingate", "outgate"]))
+    }
+    values = np.random.default_rng(4).standard_normal((BATCH, STEPS, FEATURES))
+    with symc.change_flags(on_opt_error="raise"):
+        (together,) = symc.function([x], slopes[tied])(values)
+    first, second = symc.function([x], slopes[apart], mode="NUMPY")(values)
+    np.testing.assert_allclose(together, first + second, rtol=1e-9, atol=1e-12)
 
 
 def rebuilt(layer, shape):

@@ -403,16 +403,31 @@ class _TransposedConvLayer(BaseConvLayer):
         """Batch, filters, and the lengths of what would be convolved to the input."""
         if isinstance(self.output_size, symc.Variable):
             return (input_shape[0], self.num_filters, *(None,) * self.n)
-        if self.output_size is not None:
-            lengths = [None if isinstance(n, symc.Variable) else n for n in self.output_size]
-            return (input_shape[0], self.num_filters, *lengths)
         crop = getattr(self, "crop", getattr(self, "pad", None))
         crops = crop if isinstance(crop, tuple) else (crop,) * self.n
+        if self.output_size is not None:
+            lengths = [None if isinstance(n, symc.Variable) else n for n in self.output_size]
+            self._check_convolved(lengths, input_shape, crops)
+            return (input_shape[0], self.num_filters, *lengths)
         lengths = [
             conv_input_length(*axis)
             for axis in zip(input_shape[2:], self.filter_size, self.stride, crops, strict=True)
         ]
         return (input_shape[0], self.num_filters, *lengths)
+
+    def _check_convolved(self, lengths: list[Any], input_shape: Any, crops: Any) -> None:
+        """Refuse lengths of the output that a convolution does not take to those of the input."""
+        for n, size, stride, crop, known in zip(
+            lengths, self.filter_size, self.stride, crops, input_shape[2:], strict=True
+        ):
+            convolved = conv_output_length(n, size, stride, crop)
+            if None not in (convolved, known) and convolved != known:
+                raise ValueError(
+                    f"{self._called()}: output_size={tuple(lengths)} does not fit an input of "
+                    f"shape {tuple(input_shape)}: a convolution with filters of size "
+                    f"{self.filter_size}, stride {self.stride} and pad {crop} takes length {n} to "
+                    f"{convolved}, not {known}"
+                )
 
     def convolve(self, input: Any, **kwargs: Any) -> Any:
         """Return the transposed convolution of an input with the filters `W`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,6 +51,12 @@ def _given(inputs: Any, all_layers: Sequence[Layer]) -> dict[Any, Any]:
     """Expressions by layer, from what a caller gave for inputs."""
     given: dict[Any, Any] = {x: x.input_var for x in all_layers if isinstance(x, InputLayer)}
     if isinstance(inputs, Mapping):
+        for x in inputs:
+            if not isinstance(x, Layer) and x is not None:
+                raise TypeError(
+                    "the keys of a dict of inputs are layers, or None, got "
+                    f"{type(x).__name__}: {x!r:.80}"
+                )
         given.update({x: utils.as_theano_expression(v) for x, v in inputs.items()})
     elif inputs is not None:
         for x in given:
@@ -91,6 +96,8 @@ def get_output(layer_or_layers: Any, inputs: Any = None, **kwargs: Any) -> Any:
     ------
     ValueError
         If a layer that was built from a shape is not given an input.
+    TypeError
+        If a key of `inputs` is no layer.
     """
     stop = list(inputs) if isinstance(inputs, Mapping) else None
     all_layers = get_all_layers(layer_or_layers, stop)
@@ -127,10 +134,8 @@ def _warn_of_unknown(unknown: set[str], known: set[str]) -> None:
     for name in sorted(unknown):
         close = difflib.get_close_matches(name, known)
         guesses.append(f"{name} (perhaps you mean {close[0]})" if close else name)
-    depth = len(inspect.stack(0))
     warnings.warn(
-        f"get_output was given what no layer makes use of: {', '.join(guesses)}",
-        stacklevel=min(4, depth),
+        f"get_output was given what no layer makes use of: {', '.join(guesses)}", stacklevel=3
     )
 
 

@@ -12,7 +12,7 @@ import symc.tensor as T
 from symc.nn import init, nonlinearities, utils
 from symc.nn.layers.base import Layer, MergeLayer
 from symc.nn.layers.dense import DenseLayer
-from symc.nn.layers.helper import get_all_params, get_output
+from symc.nn.layers.helper import get_all_layers, get_all_params, get_output
 from symc.nn.layers.input import InputLayer
 
 __all__ = ["CustomRecurrentLayer", "GRULayer", "Gate", "LSTMLayer", "RecurrentLayer"]
@@ -203,7 +203,8 @@ class CustomRecurrentLayer(_Recurrent):
         Its input layer has shape (batch, features...), or (batch * time, features...) where the
         input is precomputed: usually (None, features...).
     hidden_to_hidden : Layer
-        From the shape of a state to the same shape.
+        From the shape of a state to the same shape. Both networks may branch; each has one input
+        layer.
     nonlinearity : callable or None
         None for the identity.
     hid_init : number, numpy.ndarray, tensor, callable or Layer
@@ -253,9 +254,9 @@ mask_input, only_return_final
 
     def _check_networks(self) -> None:
         features = self.input_shapes[0][2:]
-        takes = _bottom(self.input_to_hidden).output_shape
+        takes = self._taken_by("input_to_hidden")
         gives = self.input_to_hidden.output_shape
-        around = (_bottom(self.hidden_to_hidden).output_shape, self.hidden_to_hidden.output_shape)
+        around = (self._taken_by("hidden_to_hidden"), self.hidden_to_hidden.output_shape)
         pairs = [
             (features, takes[1:], "features of the input", "what input_to_hidden takes"),
             (gives[1:], around[1][1:], "input_to_hidden's output", "hidden_to_hidden's output"),
@@ -270,6 +271,16 @@ mask_input, only_return_final
                     f"{self._called()} with input of shape {self.input_shapes[0]}: {left} and "
                     f"{right} must have the same shape after the batch, got {a} and {b}"
                 )
+
+    def _taken_by(self, network: str) -> Any:
+        """The shape of the one input layer of a network."""
+        every = get_all_layers(getattr(self, network))
+        shapes = [x.output_shape for x in every if isinstance(x, InputLayer)]
+        if len(shapes) != 1:
+            raise ValueError(
+                f"{self._called()}: {network} must have one InputLayer, got {len(shapes)}"
+            )
+        return shapes[0]
 
     def get_params(self, unwrap_shared: bool = True, **tags: bool) -> list[Any]:
         """Return the parameters of both networks and the first state."""
@@ -303,13 +314,6 @@ mask_input, only_return_final
             parts.append(self.input_to_hidden)
         states = self._run(step, rows, inputs, get_all_params(parts))
         return self._returned(states[0])
-
-
-def _bottom(layer: Any) -> Any:
-    """The input layer of a chain of layers."""
-    while getattr(layer, "input_layer", None) is not None:
-        layer = layer.input_layer
-    return layer
 
 
 class RecurrentLayer(CustomRecurrentLayer):

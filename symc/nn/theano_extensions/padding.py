@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import symc.tensor as T
 
 __all__ = ["pad"]
@@ -24,14 +26,19 @@ def widths_of(width: Any, count: int) -> list[tuple[int, int]]:
     Raises
     ------
     ValueError
-        If their number is not `count`.
+        If their number is not `count`, or one is neither a number nor a pair.
     """
-    if isinstance(width, int):
-        return [(width, width)] * count
-    pairs = [(w, w) if isinstance(w, int) else (int(w[0]), int(w[1])) for w in width]
+    if isinstance(width, (int, np.integer)):
+        return [(int(width),) * 2] * count
+    pairs = [(w, w) if isinstance(w, (int, np.integer)) else tuple(w) for w in width]
+    if any(len(p) != 2 for p in pairs):
+        raise ValueError(
+            f"the width of a border is a number or two, before and after it, for each axis, got "
+            f"{width!r}"
+        )
     if len(pairs) != count:
         raise ValueError(f"got the widths of {len(pairs)} axes, {width!r}, for {count} axes")
-    return pairs
+    return [(int(before), int(after)) for before, after in pairs]
 
 
 def pad(x: Any, width: Any, val: float = 0, batch_ndim: int = 1) -> Any:
