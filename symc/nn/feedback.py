@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import symc
@@ -10,6 +10,7 @@ import symc.tensor as T
 from symc.gof.graph import Constant, io_toposort
 from symc.gof.graph import inputs as graph_inputs
 from symc.nn import init, utils
+from symc.scan_module.scan_op import Scan
 from symc.tensor.nnet.abstract_conv import AbstractConv
 
 __all__ = ["feedback_gradients"]
@@ -83,7 +84,8 @@ def feedback_gradients(
     params : list of SharedVariable
         Those with two or more axes get a random counterpart of their shape, a shared variable
         that nothing changes; so do expressions of them. Products are dots, convolutions and
-        elementwise products; those inside of loops have the usual gradient.
+        elementwise products, those inside of loops (of recurrent layers) too; where a loop takes
+        weights as a sequence, one element per step, products have the usual gradient.
     feedback : callable
         Makes the random arrays of shapes.
 
@@ -108,30 +110,58 @@ def feedback_gradients(
         for p in params
         if p in weights
     }
-    only = _only_of([loss], weights)
-    replaced: dict[Any, Any] = {}
-    for node in io_toposort([], [loss]):
-        fixed = [k for k, x in enumerate(node.inputs) if only[x] and x.ndim >= 2]
-        if not _is_product(node.op) or not 0 < len(fixed) < len(node.inputs):
-            continue
-        backward = [symc.clone(node.inputs[k], replace=random) for k in fixed]
-        operands = [x.type() for x in (*node.inputs, *backward)]
-        product = symc.OpFromGraph(
-            operands, [node.op(*operands[: len(node.inputs)])],
-            lop_overrides=_Backward(node.op, fixed), name="feedback_alignment",
-        )
-        replaced[node.outputs[0]] = (product, node.inputs, backward)
-    return list(symc.grad(_with(loss, replaced), list(params), disconnected_inputs="ignore"))
+    (replaced,) = _with_random([loss], random)
+    return list(symc.grad(replaced, list(params), disconnected_inputs="ignore"))
 
 
-def _with(loss: Any, replaced: dict[Any, Any]) -> Any:
-    """The loss with other products, which are made of operands that are replaced themselves."""
+def _with_random(outputs: Sequence[Any], random: Mapping[Any, Any]) -> list[Any]:
+    """The outputs with other products, made of operands that are replaced themselves.
+
+    `random` says what stands for weights on the way back. It calls itself as deep as loops are in
+    loops.
+    """
+    only = _only_of(outputs, set(random))
     done: dict[Any, Any] = {}
-    for node in io_toposort([], [loss]):
-        if node.outputs[0] in replaced:
-            product, inputs, backward = replaced[node.outputs[0]]
-            done[node.outputs[0]] = product(*(done.get(x, x) for x in inputs), *backward)
+    for node in io_toposort([], list(outputs)):
+        inputs = [done.get(x, x) for x in node.inputs]
+        fixed = [k for k, x in enumerate(node.inputs) if only[x] and x.ndim >= 2]
+        if _is_product(node.op) and 0 < len(fixed) < len(inputs):
+            made = [_product(node, inputs, fixed, random)]
+        elif isinstance(node.op, Scan) and fixed:
+            made = _loop(node, inputs, only, random)
         elif any(x in done for x in node.inputs):
-            made = node.clone_with_new_inputs([done.get(x, x) for x in node.inputs])
-            done.update(zip(node.outputs, made.outputs, strict=True))
-    return done.get(loss, loss)
+            made = node.clone_with_new_inputs(inputs).outputs
+        else:
+            continue
+        done.update(zip(node.outputs, made, strict=True))
+    return [done.get(v, v) for v in outputs]
+
+
+def _product(
+    node: Any, inputs: list[Any], fixed: Sequence[int], random: Mapping[Any, Any]
+) -> Any:
+    """A product of other operands that has another way back to those which are not `fixed`."""
+    backward = [symc.clone(node.inputs[k], replace=random) for k in fixed]
+    operands = [x.type() for x in (*node.inputs, *backward)]
+    product = symc.OpFromGraph(
+        operands, [node.op(*operands[: len(node.inputs)])],
+        lop_overrides=_Backward(node.op, fixed), name="feedback_alignment",
+    )
+    return product(*inputs, *backward)
+
+
+def _loop(
+    node: Any, inputs: list[Any], only: Mapping[Any, bool], random: Mapping[Any, Any]
+) -> list[Any]:
+    """The results of a loop with such products inside; random arrays are constants of it."""
+    op = node.op
+    inner, outer = op.split_inner_inputs()[-1], op.split_operands(node.inputs)[-1]
+    weights = {i: o for i, o in zip(inner, outer, strict=True) if only[o] and o.ndim >= 2}
+    counterparts = {i: i.type() for i in weights}
+    outputs = _with_random(op.outputs, counterparts)
+    used = set(graph_inputs(outputs))
+    more = [i for i in weights if counterparts[i] in used]
+    loop = Scan([*op.inputs, *(counterparts[i] for i in more)], outputs, op.info).private()
+    back = [symc.clone(weights[i], replace=random) for i in more]
+    results: list[Any] = loop(*inputs, *back, return_list=True)
+    return results

@@ -77,6 +77,81 @@ def test_feedback_through_a_convolution_and_a_tied_product():
         updates.feedback_alignment([first], [first], 0.1)
 
 
+def test_feedback_alignment_reaches_into_recurrent_layers():
+    x = T.tensor3("x")
+    net = layers.InputLayer((None, 5, 3), x)
+    tanh = nonlinearities.tanh
+    one = layers.RecurrentLayer(net, 4, nonlinearity=tanh, hid_init=init.Normal(1.0), name="one",
+                                learn_init=True)
+    two = layers.RecurrentLayer(one, 2, nonlinearity=tanh, only_return_final=True, name="two")
+    params = layers.get_all_params(two)
+    loss = T.sqr(layers.get_output(two)).sum() / 2
+    slopes = updates.feedback_gradients(loss, params, init.Normal(1.0))
+    back = random_arrays(slopes)
+    data = RNG.standard_normal((7, 5, 3))
+    got = dict(zip([p.name for p in params], symc.function([x], slopes)(data), strict=True))
+    w = {p.name: p.get_value() for p in params}
+
+    def forward(name, rows):
+        h = np.repeat(w[f"{name}.hid_init"], len(rows), axis=0)
+        states = [h]
+        for t in range(5):
+            inner = rows[:, t] @ w[f"{name}.input_to_hidden.W"] + w[f"{name}.input_to_hidden.b"]
+            h = np.tanh(inner + h @ w[f"{name}.hidden_to_hidden.W"])
+            states.append(h)
+        return states
+
+    def backward(name, rows, states, arriving):
+        """Gradients, through the fixed arrays, and what goes on to the layer below."""
+        found = {k: np.zeros(v.shape) for k, v in w.items() if k.startswith(name)}
+        carried, below = np.zeros(states[0].shape), np.zeros(rows.shape)
+        for t in range(4, -1, -1):
+            d = (carried + arriving[t]) * (1 - states[t + 1] ** 2)
+            found[f"{name}.input_to_hidden.W"] += rows[:, t].T @ d
+            found[f"{name}.input_to_hidden.b"] += d.sum(0)
+            found[f"{name}.hidden_to_hidden.W"] += states[t].T @ d
+            carried = d @ back[f"{name}.hidden_to_hidden.W"].T
+            below[:, t] = d @ back[f"{name}.input_to_hidden.W"].T
+        found[f"{name}.hid_init"] = carried.sum(0, keepdims=True)
+        return found, below
+
+    first = forward("one", data)
+    rows = np.stack(first[1:], 1)
+    second = forward("two", rows)
+    late = [np.zeros((7, 2))] * 4 + [second[-1]]
+    expected, below = backward("two", rows, second, late)
+    expected |= backward("one", data, first, below.transpose(1, 0, 2))[0]
+    for name, slope in got.items():
+        np.testing.assert_allclose(slope, expected[name], rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_feedback_alignment_in_a_loop_of_loops_and_in_gates():
+    w, v = symc.shared(RNG.standard_normal((3, 3)), "w"), symc.shared(np.ones((2, 3)), "v")
+    h0 = RNG.standard_normal((2, 3))
+
+    def inner(h, w, v):
+        return T.tanh(T.dot(h, w.T)) * v
+
+    def outer(h, w, v):
+        return symc.scan(inner, outputs_info=h, non_sequences=[w, v], n_steps=2)[0][-1]
+
+    rows, _ = symc.scan(outer, outputs_info=T.constant(h0), non_sequences=[w, v], n_steps=3)
+    slopes = updates.feedback_gradients(rows[-1].sum(), [w, v], init.Normal(1.0))
+    back = random_arrays(slopes)
+    got = symc.function([], slopes)()
+    value, states = w.get_value(), [h0]
+    for _ in range(6):
+        states.append(np.tanh(states[-1] @ value.T))
+    d, of_w, of_v = np.ones((2, 3)), 0, 0
+    for before, after in zip(states[-2::-1], states[:0:-1], strict=True):
+        of_v = of_v + d * after
+        d = d * back["v"] * (1 - after**2)
+        of_w = of_w + d.T @ before
+        d = d @ back["w"]
+    np.testing.assert_allclose(got[0], of_w, rtol=1e-9)
+    np.testing.assert_allclose(got[1], of_v, rtol=1e-9)
+
+
 def two_dense(p=0.5, rescale=True):
     x = T.matrix("x")
     net = layers.InputLayer((None, 6), x)
