@@ -47,7 +47,8 @@ MISTAKES = [
     (layers.TransposedConv2DLayer, (IMAGES, 2, 3, 1, 9), r"\(None, 2, -10, -11\)"),
     (
         layers.TransposedConv2DLayer,
-        (IMAGES, 2, 3, 2, 0, False, Constant(0.1), None, None, False, (13, 14)), r"length 14 to 6, not 5",
+        (IMAGES, 2, 3, 2, 0, False, Constant(0.1), None, None, False, (13, 14)),
+        "length 14 to 6, not 5",
     ),
     (layers.TransposedConv3DLayer, (IMAGES, 2, 3), r"\(None, 3, 6, 5\)"),
     (layers.DilatedConv2DLayer, (IMAGES, 2, 3, 3), r"\(None, 3, 6, 5\)"),
