@@ -14,6 +14,7 @@ from ..errors import DisconnectedInputError, NullTypeGradError, user_message
 from ..graph.node import Variable
 from ..graph.special import DisconnectedType, NullType
 from ..graph.trace import user_line
+from ..ops.origins import origins_remembered
 
 __all__ = ["format_as", "grad", "grad_not_implemented", "grad_undefined", "subgraph_grad"]
 
@@ -118,7 +119,8 @@ def grad(
     if not seeds:
         raise ValueError("grad needs a cost, or known_grads")
     barred = list(consider_constant or ())
-    results: list[Any] = Reverse(seeds, wanted, barred, settled=known).run()
+    with origins_remembered():
+        results: list[Any] = Reverse(seeds, wanted, barred, settled=known).run()
     if add_names and cost is not None:
         _name(results, wanted, cost)
     return finished(

@@ -17,6 +17,7 @@ from ..ops.alloc import arange, zeros
 from ..ops.elemwise import cast
 from ..ops.join import stack
 from ..ops.math import eq
+from ..ops.origins import origins_remembered
 from ..ops.reduce import gradient_dtype
 from ..scan_module import scan
 from .cost import as_gradient, as_list, finished, format_as, grad, stand_in
@@ -70,7 +71,8 @@ def Lop(
         seeds[output] = seeds[output] + seed if output in seeds else seed
     wanted = as_list(wrt, "wrt")
     barred = list(consider_constant or ())
-    results: list[Any] = Reverse(seeds, wanted, barred).run()
+    with origins_remembered():
+        results: list[Any] = Reverse(seeds, wanted, barred).run()
     return finished(results, wrt, wanted, list(seeds), barred, disconnected_inputs)
 
 

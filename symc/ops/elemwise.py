@@ -24,14 +24,13 @@ from ..graph.special import DisconnectedType, NullType, disconnected_type
 from ..graph.trace import user_line
 from ..scalar.op import CASTS, UNDEFINED
 from .dimshuffle import pad_left
+from .origins import shape_origins
 from .reduce import zero_gradient
 from .sign import signed_by_scalar_op, without_pole
 from .sum_to import sum_to
 from .support import Selection, is_plain_zero, support_by_scalar_op
 
-__all__ = ["Elemwise", "apply_scalar", "cast", "elemwise_of", "register_elemwise", "shape_origins"]
-
-_PROOF_STEPS = 16
+__all__ = ["Elemwise", "apply_scalar", "cast", "elemwise_of", "register_elemwise"]
 
 
 class Elemwise(BuiltinOp):
@@ -57,6 +56,7 @@ class Elemwise(BuiltinOp):
     """
 
     __props__ = ("scalar_op", "inplace_pattern")
+    keeps_shape = True  # that of its operands, broadcast against each other
 
     def __init__(
         self,
@@ -404,30 +404,6 @@ def _unbroadcast_axes(i: int, inputs: Sequence[Any]) -> list[int]:
         if not fixed and not others:
             proved.append(axis)
     return proved
-
-
-def shape_origins(v: Any) -> frozenset[Any]:
-    """Variables that, broadcast against each other, have the shape of `v`.
-
-    They are found by walking up through elementwise ops, and through ops of one operand that keep
-    the shape. The walk is short: what is missed here is found by the compiler.
-    """
-    pattern = v.type.broadcastable
-    pending, origins = [v], set()
-    for _ in range(_PROOF_STEPS):
-        if not pending:
-            break
-        u = pending.pop()
-        node = u.owner
-        op = None if node is None else node.op
-        keeps = isinstance(op, Elemwise) or getattr(op, "keeps_shape", False)
-        operands = node.inputs if node is not None and keeps else ()
-        shaped = [w for w in operands if not all(w.type.broadcastable)]
-        if shaped and all(w.type.broadcastable == pattern for w in shaped):
-            pending.extend(shaped)
-        else:
-            origins.add(u)
-    return frozenset(origins.union(pending))
 
 
 # ---------------------------------------------------------------------------------------------

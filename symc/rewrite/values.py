@@ -14,7 +14,8 @@ from ..array.type import TensorType
 from ..array.variable import TensorConstant
 from ..graph.node import Constant, Variable
 from ..ops.dimshuffle import DimShuffle, dimshuffle, pad_left
-from ..ops.elemwise import Elemwise, elemwise_of, shape_origins
+from ..ops.elemwise import Elemwise, elemwise_of
+from ..ops.origins import shape_origins
 from ..scalar.logic import second
 
 __all__ = [

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 import symc
 import symc.tensor as T
+from symc.graph.walk import toposort
+from symc.ops.sum_to import SumTo
 
 LENGTHS = (0, 1, 2, 5)
 
@@ -157,3 +159,19 @@ def test_a_bias_of_one_column_serves_every_batch() -> None:
         np.testing.assert_allclose(gw, xv.T @ residual, rtol=1e-12)
         axes = tuple(d for d in (0, 1) if bias[d] == 1)
         np.testing.assert_allclose(gb, residual.sum(axis=axes, keepdims=True), rtol=1e-12)
+
+
+def test_one_shape_is_seen_through_a_long_chain() -> None:
+    """However far up it comes from, what has the shape of one variable is summed to no other."""
+    x, y = T.dvector("x"), T.dvector("y")
+
+    def summed(other: Any) -> int:
+        v = x
+        for _ in range(50):
+            v = T.tanh(v * 1.5) + x
+        v = (v * other).sum()
+        nodes = toposort(symc.grad(v, [x, other]))
+        return sum(isinstance(node.op, SumTo) for node in nodes)
+
+    assert summed(x) == 0
+    assert summed(y) > 0
