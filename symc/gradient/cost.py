@@ -14,6 +14,7 @@ from ..errors import DisconnectedInputError, NullTypeGradError, user_message
 from ..graph.node import Variable
 from ..graph.special import DisconnectedType, NullType
 from ..graph.trace import user_line
+from ..ops.known_gradient import with_shape_of
 from ..ops.origins import origins_remembered
 
 __all__ = ["format_as", "grad", "grad_not_implemented", "grad_undefined", "subgraph_grad"]
@@ -80,7 +81,8 @@ def grad(
         Name each result ``(d<cost>/d<wrt>)``.
     known_grads : mapping, optional
         From variables of the graph to their gradients, where these are known already: nothing
-        else is added to them.
+        else is added to them. Each must have the shape of its variable, which is checked in a
+        call where it is not known before.
     return_disconnected : {"zero", "None", "Disconnected"}, optional
         What stands for the gradient of a disconnected variable: zeros, None, or a variable of
         DisconnectedType.
@@ -113,14 +115,15 @@ def grad(
     _one_of("null_gradients", null_gradients, ("raise", "return"))
     wanted = as_list(wrt, "the variables to differentiate with respect to")
     known = {v: as_gradient(v, g) for v, g in (known_grads or {}).items()}
-    seeds = dict(known)
+    seeds = {v: with_shape_of(v, g) for v, g in known.items()}
     if cost is not None:
         seeds.setdefault(cost, seed_of_cost(cost))
     if not seeds:
         raise ValueError("grad needs a cost, or known_grads")
     barred = list(consider_constant or ())
     with origins_remembered():
-        results: list[Any] = Reverse(seeds, wanted, barred, settled=known).run()
+        found = Reverse(seeds, wanted, barred, settled=known).run()
+    results: list[Any] = [known.get(v, g) for v, g in zip(wanted, found, strict=True)]
     if add_names and cost is not None:
         _name(results, wanted, cost)
     return finished(

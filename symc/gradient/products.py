@@ -16,6 +16,7 @@ from ..graph.trace import user_line
 from ..ops.alloc import arange, zeros
 from ..ops.elemwise import cast
 from ..ops.join import stack
+from ..ops.known_gradient import with_shape_of
 from ..ops.math import eq
 from ..ops.origins import origins_remembered
 from ..ops.reduce import gradient_dtype
@@ -67,7 +68,7 @@ def Lop(
     outputs, points = paired(f, eval_points, "output")
     seeds: dict[Variable, Any] = {}
     for output, point in zip(outputs, points, strict=True):
-        seed = as_gradient(output, point)
+        seed = with_shape_of(output, as_gradient(output, point))
         seeds[output] = seeds[output] + seed if output in seeds else seed
     wanted = as_list(wrt, "wrt")
     barred = list(consider_constant or ())

@@ -274,11 +274,11 @@ class SizeContext(Protocol):
     def unknown(self, out: int, axis: int) -> Any:
         """A length that is only known once output `out` has been computed."""
 
-    def equal(self, a: Any, b: Any, message: str) -> Any:
+    def equal(self, a: Any, b: Any, message: str, *shown: Any) -> Any:
         """A length, where `a` and `b` must be equal and are not broadcast.
 
         Checked before the node runs, if it can't be proved. ``{0}`` and ``{1}`` in `message`
-        stand for the two lengths.
+        stand for the two lengths, or for the values of `shown`, where there are such.
         """
 
     def check(self, condition: Any, error: str, message: str, *shown: Any) -> None:

@@ -127,11 +127,11 @@ class NodeSizes:
         """A length that is only known once output `out` has been computed."""
         return self.facts.unknown(self.node.outputs[out], axis)
 
-    def equal(self, a: Any, b: Any, message: str) -> Expr:
+    def equal(self, a: Any, b: Any, message: str, *shown: Any) -> Expr:
         """A length, where `a` and `b` must be equal."""
         left, right = self.facts.size(a), self.facts.size(b)
         if not self.facts.equal(left, right):
-            self.check(eq(left, right), "shape", message, left, right)
+            self.check(eq(left, right), "shape", message, *(shown or (left, right)))
             early = self.facts.early(left) and self.facts.early(right)
             if early and self.facts.taken(self.node) is None:
                 self.facts.learn_equal(left, right)

@@ -10,6 +10,7 @@ from ..graph.node import Constant
 from ..ops.alloc import Alloc
 from ..ops.dimshuffle import DimShuffle, dimshuffle
 from ..ops.elemwise import Elemwise
+from ..ops.known_gradient import KnownGradient
 from ..ops.reduce import Sum, keep_dims
 from ..ops.shape import Rebroadcast, Reshape, SpecifyShape
 from ..ops.sizes import Shape, Shape_i
@@ -184,6 +185,19 @@ def useless_specify_shape(node: Any, ctx: Any) -> Any:
         return None
     lengths = [ctx.length(x, axis) for axis in range(x.type.ndim)]
     return x if lengths == [int(n) for n in wanted] else None
+
+
+@rule("canonical", ops=[KnownGradient], tags=["useless"])
+def useless_known_gradient(node: Any, ctx: Any) -> Any:
+    """A known gradient needs no check where it is proved to have the lengths of its variable."""
+    (g, shape), facts = node.inputs, ctx.facts
+    if facts is None or g.type != node.outputs[0].type:
+        return None
+    try:
+        pairs = [(n, facts.value(shape, (k,))) for k, n in enumerate(facts.shape(g))]
+    except ShapeError:
+        return None
+    return g if all(facts.equal(n, length) for n, length in pairs) else None
 
 
 # ---------------------------------------------------------------------------------------------

@@ -58,9 +58,9 @@ class Sizes:
     def unknown(self, out: int, axis: int) -> Expr:
         return self.ctx.integer(self.out[out].shape[axis])
 
-    def equal(self, a: Any, b: Any, message: str) -> Any:
+    def equal(self, a: Any, b: Any, message: str, *shown: Any) -> Any:
         if self.number(a) != self.number(b):
-            raise ValueError(message.format(self.number(a), self.number(b)))
+            raise ValueError(message.format(*map(self.number, shown or (a, b))))
         return a
 
     def check(self, condition: Any, error: str, message: str, *shown: Any) -> None:

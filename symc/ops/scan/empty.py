@@ -172,7 +172,7 @@ class _Sizes:
         declared = _declared(self.node.outputs[out]) or ()
         return self.ctx.integer(declared[axis])
 
-    def equal(self, a: Any, b: Any, message: str) -> Any:
+    def equal(self, a: Any, b: Any, message: str, *shown: Any) -> Any:
         """One of two lengths that must be equal."""
         return a
 
