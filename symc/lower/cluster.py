@@ -59,7 +59,7 @@ class Cluster:
     def out_place(self, value: Value) -> Place:
         """Cluster axes of the axes of a member."""
         place = self.members[value]
-        return tuple(place[d] for d in value.kept_axes)
+        return place if value.spec is None else tuple(place[d] for d in value.kept_axes)
 
     def is_outer(self, value: Value) -> bool:
         """Whether a member's result has one element per outer point."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..graph.node import Apply, Constant, Variable
 from ..graph.op import BuiltinOp
@@ -28,7 +28,7 @@ MAX_ORIGIN = 64
 """A value stands for at most so many nodes besides its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Read:
     """``slot``, a local of a template, stands for element `index` of `source`."""
 
@@ -37,8 +37,7 @@ class Read:
     index: Index
 
 
-@dataclass(frozen=True)
-class IndexCheck:
+class IndexCheck(NamedTuple):
     """`raw` must lie in [-length, length); `node` is to blame."""
 
     raw: Expr
@@ -46,8 +45,7 @@ class IndexCheck:
     node: Apply
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """What one element is.
 
     Attributes
@@ -125,8 +123,11 @@ class Value:
     @property
     def kept_axes(self) -> tuple[int, ...]:
         """Axes of the domain that are axes of the value."""
-        reduced = self.spec.axes if self.spec is not None else ()
-        return tuple(d for d in range(len(self.domain)) if d not in reduced)
+        axes = range(len(self.domain))
+        if self.spec is None:
+            return tuple(axes)
+        reduced = self.spec.axes
+        return tuple(d for d in axes if d not in reduced)
 
     @property
     def cost(self) -> int:
@@ -253,9 +254,8 @@ class Definer:
 
     def add(self, node: Apply) -> None:
         """Make the values of the outputs of `node`, whose operands have theirs."""
-        for variable in node.inputs:
-            self.of(variable)
-        plain = all(self.of(v).dtype != "object" for v in node.inputs)
+        operands = [self.of(v) for v in node.inputs]
+        plain = all(v.dtype != "object" for v in operands)
         if plain and isinstance(node.op, BuiltinOp) and self._by_elements(node):
             return
         for output in node.outputs:
@@ -371,6 +371,8 @@ class Definer:
 
     def instantiate(self, template: Template, index: Index) -> Template:
         """`template` at the point `index` of its domain, with slots of its own."""
+        if template.expr.is_const and not template.reads and not template.checks:
+            return template
         replace: dict[Expr, Expr] = {self.ctx.index(d): e for d, e in enumerate(index)}
         reads = []
         for read in template.reads:
@@ -409,6 +411,10 @@ def _is_inline(template: Template) -> bool:
 
 def _used(template: Template) -> Template:
     """Leave out reads that the expression does not need."""
+    if not template.checks and {template.expr, *template.expr.args}.issuperset(
+        r.slot for r in template.reads
+    ):
+        return template
     needed = set(walk([template.expr, *[e for c in template.checks for e in (c.raw, c.length)]]))
     kept = []
     for read in reversed(template.reads):

@@ -105,7 +105,14 @@ class Facts:
         found = self._demand_shape(variable)
         if found is None:
             raise ShapeError(f"{variable} of type {variable.type} has no shape")
-        return tuple(self.canonical(n) for n in found)
+        return self._canonical_shape(found)
+
+    def _canonical_shape(self, shape: Shape) -> Shape:
+        known = self._canonical
+        for n in shape:
+            if known.get(n) is not n:
+                return tuple(self.canonical(n) for n in shape)
+        return shape
 
     def value(self, variable: Variable, index: tuple[int, ...] = ()) -> Expr:
         """Element `index` of an integer (or bool) variable as a size expression.
@@ -236,7 +243,7 @@ class Facts:
                 continue
             try:
                 if task[0] == "shape":
-                    self._evaluate_shape(task[1])
+                    stack.extend(self._evaluate_shape(task[1]))
                 else:
                     self._values[task[1:]] = self._evaluate_value(task[1], task[2])
             except Missing as missing:
@@ -256,7 +263,7 @@ class Facts:
         if variable not in self._shapes:
             raise Missing([("shape", variable)])
         found = self._shapes[variable]
-        return None if found is None else tuple(self.canonical(n) for n in found)
+        return None if found is None else self._canonical_shape(found)
 
     def known_value(self, variable: Variable, index: tuple[int, ...]) -> Expr | None:
         """Like `known_shape` for the value of an element; None if it is not an integer."""
@@ -265,17 +272,19 @@ class Facts:
         found = self._values[variable, index]
         return None if found is None else self.canonical(found)
 
-    def _evaluate_shape(self, variable: Variable) -> None:
+    def _evaluate_shape(self, variable: Variable) -> list[tuple[Any, ...]]:
+        """Work a shape out; returns the tasks, if any, that must be done before."""
+        shapes = self._shapes
         if getattr(variable.type, "broadcastable", None) is None:
-            self._shapes[variable] = None
-            return
+            shapes[variable] = None
+            return []
         if self.is_given(variable):
-            self._shapes[variable] = self._given_shape(variable)
-            return
+            shapes[variable] = self._given_shape(variable)
+            return []
         node: Apply = variable.owner  # type: ignore[assignment]
-        missing = [("shape", x) for x in node.inputs if x not in self._shapes]
+        missing: list[tuple[Any, ...]] = [("shape", x) for x in node.inputs if x not in shapes]
         if missing:
-            raise Missing(missing)
+            return missing
         self.dynamic.pop(node, None)
         taken = self.taken(node)
         if taken is not None:
@@ -285,7 +294,8 @@ class Facts:
             if out in self._given:
                 continue
             known = None if pattern is None else self._finished(node, out, pattern, dims)
-            self._shapes[out] = known
+            shapes[out] = known
+        return []
 
     def _node_shapes(self, node: Apply) -> Sequence[Sequence[Any] | None]:
         sizes = NodeSizes(self, node)
@@ -321,6 +331,8 @@ class Facts:
         """`value`, an integer or an expression, as a simplified int64 expression."""
         if not isinstance(value, Expr):
             return self.ctx.integer(int(value))
+        if value.dtype == "int64" and self._canonical.get(value) is value:
+            return value
         return self.canonical(self.as_int64(value))
 
     def _evaluate_value(self, variable: Variable, index: tuple[int, ...]) -> Expr | None:

@@ -36,8 +36,10 @@ def segments(cluster: Cluster, readers: Readers) -> list[list[Value]]:
     """
     order = sorted(cluster.members, key=lambda v: v.number)
     sweeps = _sweeps(order)
-    small = sum(map(statements, order)) <= MAX_KERNEL_SIZE
-    all_calls = sum(map(functions, order))
+    size_of = {v: statements(v) for v in order}
+    calls_of = {v: functions(v) for v in order}
+    small = sum(size_of.values()) <= MAX_KERNEL_SIZE
+    all_calls = sum(calls_of.values())
     few = all_calls <= MAX_FUNCTIONS
     if small and few and max(sweeps.values()) <= MAX_SWEEPS:
         return [order]
@@ -45,8 +47,8 @@ def segments(cluster: Cluster, readers: Readers) -> list[list[Value]]:
         candidates = [deep_order(order), close_order(order, readers)]
         order = min(candidates, key=lambda found: sum(_crossings(found, readers)))
     crossing = _crossings(order, readers)
-    sizes = [statements(v) for v in order]
-    calls = [functions(v) for v in order]
+    sizes = [size_of[v] for v in order]
+    calls = [calls_of[v] for v in order]
     most_calls = all_calls if few else FUNCTIONS_AFTER_CUT
     parts: list[list[Value]] = []
     start = 0

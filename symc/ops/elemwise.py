@@ -199,7 +199,8 @@ class Elemwise(BuiltinOp):
                 for v, given in zip(node.inputs, in_shapes, strict=True)
                 if not v.type.broadcastable[axis]
             ]
-            lengths.append(1 if fixed else dims[0] if len(dims) == 1 else ctx.bcast(*dims))
+            alike = all(n is dims[0] for n in dims)
+            lengths.append(1 if fixed else dims[0] if alike else ctx.bcast(*dims))
         return [tuple(lengths)] * len(node.outputs)
 
     def define(self, node: Apply, idx: Sequence[Any], read: Any) -> Any:
@@ -215,7 +216,7 @@ class Elemwise(BuiltinOp):
         values = [
             read(
                 k,
-                tuple(0 if b else i for i, b in zip(idx, v.type.broadcastable, strict=True)),
+                tuple([0 if b else i for i, b in zip(idx, v.type.broadcastable, strict=True)]),
             )
             for k, v in enumerate(node.inputs)
         ]

@@ -22,6 +22,7 @@ both ``Expr`` and tensor variables implement ``_apply(op, args)``.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -137,10 +138,11 @@ class Context:
         Results of analyses by name, each a table keyed by node; dropped with the context.
     """
 
-    __slots__ = ("_table", "notes")
+    __slots__ = ("_integers", "_table", "notes")
 
     def __init__(self) -> None:
         self._table: dict[Hashable, Expr] = {}
+        self._integers: dict[int, Expr] = {}
         self.notes: dict[str, dict[Expr, Any]] = {}
 
     def __len__(self) -> int:
@@ -162,7 +164,10 @@ class Context:
 
     def integer(self, value: int) -> Expr:
         """An int64 constant."""
-        return self.const(value, "int64")
+        found = self._integers.get(value)
+        if found is None:
+            found = self._integers[value] = self.const(value, "int64")
+        return found
 
     def arg(self, position: int, dtype: str) -> Expr:
         """Operand `position` of a template."""
@@ -211,6 +216,9 @@ class Context:
         raise ValueError(f"{node!r} has no children")
 
 
+_number = attrgetter("number")
+
+
 def walk(roots: Iterable[Expr]) -> list[Expr]:
     """All nodes below `roots`, children before parents."""
     seen: set[Expr] = set()
@@ -219,8 +227,9 @@ def walk(roots: Iterable[Expr]) -> list[Expr]:
         node = stack.pop()
         if node not in seen:
             seen.add(node)
-            stack.extend(node.args)
-    return sorted(seen, key=lambda n: n.number)
+            if node.args:
+                stack.extend(node.args)
+    return sorted(seen, key=_number) if len(seen) > 1 else list(seen)
 
 
 def substitute(roots: Iterable[Expr], replace: dict[Expr, Expr], ctx: Context) -> list[Expr]:

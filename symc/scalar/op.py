@@ -237,7 +237,14 @@ class ScalarOp:
         self.check_arity(len(exprs))
         dtypes, found = self.signature(*[e.dtype for e in exprs])
         if found == out:
-            return ctx.call(self, exprs)
+            if type(self).prepare is not ScalarOp.prepare:
+                return ctx.call(self, exprs)
+            given = tuple(exprs)
+            ready = self._typed(ctx, given, dtypes, out)
+            if isinstance(ready, Expr):
+                return ready
+            dtype = out if ready == given else self.out_dtype(*[e.dtype for e in ready])
+            return intern_call(ctx, self, ready, dtype)
         worked = DTYPES[out].compute if not self.moves else out
         natural = found if self.moves else DTYPES[found].compute
         dtypes = tuple(worked if d == natural else d for d in dtypes)
