@@ -7,7 +7,7 @@ from typing import Any
 
 from ..dtypes import DTYPES
 from ..loop.ir import Nest
-from ..loop.kernel import Axis, Kernel, Operand, Stage, Store
+from ..loop.kernel import Kernel, Operand
 from ..loop.program import (
     BreakStep,
     CheckStep,
@@ -30,6 +30,8 @@ from .cexpr import Block, storage_type
 from .convolution_c import convolution_call
 from .cstyle import NestFunction, Parameter, print_nest
 from .expand import expand_nest
+from .links import Argument, Links
+from .operands_c import contiguous_terms, copy_kernel, packed_lines, variant_condition
 from .schedule_c import Variant, schedule
 from .target import Target
 from .values import Places
@@ -81,6 +83,7 @@ class Body:
         self.written = {self.places.root(b) for s in program.all_steps for b in s.writes()}
         self.repeats: list[Expr] = []
         self.counters: list[str] = []
+        self.links = Links(self.places, self._line)
         self._made: dict[Hashable, tuple[Sequence[Variant], list[NestFunction]]] = {}
 
     def run(self) -> None:
@@ -91,11 +94,15 @@ class Body:
             number = self._whole_step(number, step, late)
             if len(self.lines) > MAX_LINES:
                 self._cut()
+        self.links.flush()
         self._finish()
         self._cut()
 
     def _whole_step(self, number: int, step: Step, late: dict[int, Expr]) -> int:
         """Print a step with what comes before and after it; returns the next one's number."""
+        if isinstance(step, KernelStep) and self._linked(step, late):
+            return number + 1
+        self.links.flush()
         for buffer in step.writes():
             self._provide(number, buffer)
         if isinstance(step, RepeatStep):
@@ -114,6 +121,7 @@ class Body:
         number += 1
         for inner in step.before:
             number = self._whole_step(number, inner, late)
+        self.links.flush()
         count = places.size(step.count)
         name = f"t{step.counter.payload[1]}"
         outside = places.block
@@ -123,6 +131,7 @@ class Body:
         self.counters.append(name)
         for inner in step.body:
             number = self._whole_step(number, inner, late)
+        self.links.flush()
         self.repeats.pop()
         self.counters.pop()
         lines = places.block.lines
@@ -150,6 +159,7 @@ class Body:
         self.lines.append(text)
 
     def _cut(self) -> None:
+        self.links.flush()
         if self.lines:
             self.parts.append(self.lines)
         self.places.forget()
@@ -218,7 +228,7 @@ class Body:
         calls = []
         if unit is not None:
             keys = tuple(o.key for o in nest.operands if o.ndim)
-            condition = self._condition(Variant(unit, unit=keys), bind)
+            condition = variant_condition(self.places, Variant(unit, unit=keys), bind)
             call = self._call(number, print_nest(unit, aliased), bind, dict(unit.sizes), {})
             calls.append((condition, [call]))
         if unit is None or calls[0][0]:
@@ -262,8 +272,35 @@ class Body:
             if variant.pack and not packed:
                 own, before = self._packed(number, variant, bind)
             call = self._call(number, function, bind, dict(variant.nest.sizes), own)
-            calls.append((self._condition(variant, bind), [*before, call]))
+            calls.append((variant_condition(self.places, variant, bind), [*before, call]))
         self._choose(calls)
+
+    def _linked(self, step: KernelStep, late: dict[int, Expr]) -> bool:
+        """Whether a step is one call without anything around it, which is printed with others."""
+        buffers, bind = self.program.buffers, step.bind
+        if any(b in late or self.places.is_late(buffers[b]) for b in step.writes()):
+            return False
+        (variant, *others), (function, *_) = self.variants(step.kernel, bind)
+        if others or function.fallible or variant_condition(self.places, variant, bind):
+            return False
+        packed: dict[str, str] = {}
+        for key in variant.contiguous if variant.pack else ():
+            known = self.places.block.find(("packed", bind[key]))
+            if known is not None:
+                packed[key] = known
+            elif contiguous_terms(self.places, bind[key]):
+                return False
+        self._estimate(step.kernel)
+        arguments: list[Argument] = ["c"]
+        for parameter in function.parameters:
+            plain = parameter.kind == "data" and parameter.name not in packed
+            if plain and self.places.slot(bind[parameter.name]) is not None:
+                arguments.append(bind[parameter.name])
+            else:
+                sizes = dict(variant.nest.sizes)
+                arguments.append(self._argument(parameter, bind, sizes, packed))
+        self.links.add(self._name(function), arguments)
+        return True
 
     def _scheduled(
         self,
@@ -299,33 +336,6 @@ class Body:
                 break
         self._line("}")
 
-    def _condition(self, variant: Variant, bind: dict[str, int]) -> str:
-        terms = []
-        if variant.when is not None:
-            terms.append(self.places.condition(variant.when))
-        if not variant.pack:
-            terms += [t for key in variant.contiguous for t in self._contiguous(bind[key])]
-        for key in variant.unit:
-            buffer = bind[key]
-            stride = self.places.stride(buffer, len(self.program.buffers[buffer].shape) - 1)
-            if stride != "1":
-                terms.append(f"{stride} == 1")
-        return " && ".join(dict.fromkeys(terms))
-
-    def _contiguous(self, buffer: int) -> list[str]:
-        """Terms of the condition that a buffer is C-contiguous."""
-        record = self.program.buffers[buffer]
-        terms = []
-        for axis in reversed(range(len(record.shape))):
-            length = record.shape[axis]
-            if length.is_const and int(length.value) == 1:
-                continue
-            expected = self.places.size(self.places.contiguous_stride(record, axis))
-            actual = self.places.stride(buffer, axis)
-            if actual != expected:
-                terms.append(f"{actual} == {expected}")
-        return terms
-
     def _packed_for_good(
         self, number: int, variant: Variant, bind: dict[str, int]
     ) -> dict[str, str]:
@@ -350,31 +360,12 @@ class Body:
             if known is not None:
                 names[key] = known
                 continue
-            condition = " && ".join(self._contiguous(buffer))
+            condition = " && ".join(contiguous_terms(self.places, buffer))
             if condition:
                 names[key] = copies[buffer] = f"q{number}_{buffer}"
-                lines += self._pack(number, buffer, names[key], condition)
+                self.needs.add("sy_arrays.h")
+                lines += packed_lines(self.places, number, buffer, names[key], condition)
         return names, lines
-
-    def _pack(self, number: int, buffer: int, name: str, condition: str) -> list[str]:
-        """Lines that make `name` point to a contiguous array of what `buffer` holds."""
-        self.needs.add("sy_arrays.h")
-        record = self.program.buffers[buffer]
-        ctype, itemsize = storage_type(record.dtype), DTYPES[record.dtype].itemsize
-        pointer = self.places.pointer(buffer)
-        rank = len(record.shape)
-        n = ", ".join(self.places.dim(buffer, k) for k in range(rank))
-        s = ", ".join(self.places.stride(buffer, k) for k in range(rank))
-        size = f"sy_bytes({rank}, n, {itemsize})"
-        return [
-            f"{ctype} *{name} = {pointer};",
-            f"if (!({condition})) {{",
-            f"  const int64_t n[] = {{{n}}}, s[] = {{{s}}};",
-            f"  {name} = ({ctype} *)c->api->alloc(c, {size});",
-            f"  if (!{name}) return c->api->fail(c, SY_E_MEMORY, {number}, 0, 0);",
-            f"  sy_pack((char *){name}, (const char *){pointer}, {rank}, n, s, {itemsize});",
-            "}",
-        ]
 
     def _estimate(self, kernel: Kernel) -> None:
         """Add the work of a kernel to the program's."""
@@ -401,15 +392,17 @@ class Body:
         sizes: dict[str, Expr],
         packed: dict[str, str],
     ) -> str:
-        self.functions.setdefault(function.text, function)
-        self.names.setdefault(function.text, f"{self.prefix}_k{len(self.names)}")
-        name = self.names[function.text]
+        name = self._name(function)
         arguments = ["c"] + ([str(number)] if function.fallible else [])
         arguments += [self._argument(p, bind, sizes, packed) for p in function.parameters]
         call = f"{name}({', '.join(arguments)})"
         if function.fallible:
             return f"if ({call} != SY_OK) return SY_ERROR;"
         return f"{call};"
+
+    def _name(self, function: NestFunction) -> str:
+        self.functions.setdefault(function.text, function)
+        return self.names.setdefault(function.text, f"{self.prefix}_k{len(self.names)}")
 
     def _argument(
         self,
@@ -443,7 +436,7 @@ class Body:
             call = self._call(number, function, bind, dict(variant.nest.sizes), {"to": target})
             keys = tuple(k for k in variant.unit if k == "from")
             reduced = Variant(variant.nest, variant.contiguous, keys, variant.when)
-            calls.append((self._condition(reduced, bind), [call]))
+            calls.append((variant_condition(self.places, reduced, bind), [call]))
         self._choose(calls)
 
     # ---- routines
@@ -573,13 +566,3 @@ class Body:
             self._line(f"if (c->api->output(c, {place}) != SY_OK) return SY_ERROR;")
         ctype = storage_type(record.dtype)
         self._copy(len(self.program.all_steps), buffer, f"({ctype} *)c->out[{place}].data", buffer)
-
-
-def copy_kernel(program: Program, dtype: str, shape: Sequence[Expr]) -> Kernel:
-    """The kernel that copies an array of a given shape."""
-    ctx = program.ctx
-    axes = tuple(Axis(f"i{k}", n, "outer") for k, n in enumerate(shape))
-    index = tuple(ctx.index(a.key) for a in axes)
-    operands = (Operand("from", dtype, len(axes), "r"), Operand("to", dtype, len(axes), "w"))
-    stage = Stage("outer", (), (Store("to", index, ctx.load("from", index, dtype)),))
-    return Kernel(ctx, axes, operands, (stage,))

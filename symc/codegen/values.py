@@ -253,6 +253,11 @@ class Places:
             raise ValueError(f"buffer {buffer} has no storage")
         return f"c->arena + c->slot_offset[{slot}]"
 
+    def slot(self, buffer: int) -> int | None:
+        """The slot that a buffer begins with, if its place is known as soon as a call begins."""
+        alone = self.buffers[buffer].kind == "temp" and buffer not in self.outputs
+        return self.buffers[buffer].slot if alone and self._stays(buffer) else None
+
     def _view_pointer(self, step: ViewStep) -> str:
         terms = [self.pointer(step.source)]
         for axis, offset in enumerate(step.offset):

@@ -398,6 +398,38 @@ def test_long_bodies_are_cut(tmp_path):
     assert text.count("SY_KERNEL void symc_k") < 60
 
 
+def test_calls_of_one_kernel_in_a_row_are_a_loop(tmp_path):
+    """Links, an interruption by a view that reads one, and links over two slots in turn."""
+    d = Draft()
+    x = d.input("float64", 1, contiguous=True)
+    n = d.shape(x)
+
+    def link(a, b):
+        return REGISTRY["sin"](a) + b
+
+    last = x
+    for _ in range(5):
+        last, before = d.temp("float64", n), last
+        d.map([before, x], last, link)
+    part = d.buffer("temp", "float64", n, base=last, contiguous=False)
+    d.view(part, last, [(0, -1)], [n[0] - d.n(1)])
+    turned = d.temp("float64", n)
+    d.map([part], turned, lambda e: e * e)
+    two = [d.temp("float64", n), d.temp("float64", n)]
+    d.map([turned, x], two[0], link)
+    for k in range(7):
+        d.map([two[k % 2], x], two[(k + 1) % 2], link)
+    for _ in range(5):
+        d.map([two[0]], two[0], lambda e: e + e)
+    y = d.output("float64", n)
+    d.map([two[0], two[1]], y, lambda a, b: a - b)
+    text = program_source(d.program).units[0].text
+    assert text.count("static const int32_t places[") == 3
+    assert "places[5][1]" in text  # doubled in place: nothing differs
+    for size in (0, 1, 33):
+        both(d, tmp_path, [np.linspace(-1, 2, size)])
+
+
 def test_results_do_not_depend_on_the_number_of_threads(tmp_path):
     """Sums of float32 in all directions, bit for bit."""
     d = Draft()
