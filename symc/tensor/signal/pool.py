@@ -266,9 +266,10 @@ def max_pool_2d_same_size(input: Any, patch_size: Any) -> Any:
     input : tensor_like
         At least two axes.
     patch_size : pair of int
-        Rows and columns of a patch; at the border patches are cut off.
+        Rows and columns of a patch. What is left at the ends, where no whole patch fits, becomes
+        zero, as in Theano.
     """
     x = as_tensor_variable(input)
-    geometry = _geometry(patch_size, False, None, None, "max", 2)
+    geometry = _geometry(patch_size, True, None, None, "max", 2)
     top = Pooling(geometry)(x)
     return MaxPoolGradient(geometry)(x, top, top)
