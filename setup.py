@@ -115,6 +115,7 @@ setup(
         "learn": LEARN,
         "test": TEST,
         "bench": BENCH,
+        "onednn": ["onednn-cpu-gomp>=2023.1"],
         "cuda": ["pycuda>=2024.1"],
         "docs": ["pydot>=2", *DEMO, *LEARN],
     },

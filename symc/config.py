@@ -131,6 +131,22 @@ class BlasFlags(Section):
     check_openmp = _retired(True, "symc does not link OpenMP.")
 
 
+class OnednnFlags(Section):
+    """oneDNN, an optional library with convolutions."""
+
+    enabled = Flag(
+        "auto",
+        "Whether oneDNN computes convolutions of float32: auto where it is quicker by a rule, on "
+        "wherever it can, off nowhere. Holds for a function from when it is compiled.",
+        choices=("auto", "on", "off"),
+        aliases={"True": "on", "False": "off"},
+    )
+    library_path = Flag(
+        "",
+        "The library's file; when empty, the one of the package onednn-cpu-gomp or the system's.",
+    )
+
+
 class ProfilingFlags(Section):
     """What a profile prints."""
 
@@ -475,6 +491,7 @@ class Config(Section):
     nocleanup = Flag(False, "Whether the source text of compiled programs is kept.")
     gcc = Group(GccFlags)
     blas = Group(BlasFlags)
+    onednn = Group(OnednnFlags)
     lib = Group(LibFlags)
     cmodule = Group(CmoduleFlags)
     compile = Group(CompileFlags)

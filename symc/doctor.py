@@ -108,6 +108,18 @@ def _blas() -> Iterator[Finding]:
         yield Finding("BLAS", OK, f"{text}; from {info.library or info.source}")
 
 
+def _onednn() -> Iterator[Finding]:
+    found = runtime.find_onednn()
+    if config.onednn.enabled == "off":
+        yield Finding("oneDNN", NOTE, "is not used: the flag onednn.enabled is off")
+    elif found.problem:
+        cure = "optional, for some convolutions: python3 -m pip install onednn-cpu-gomp"
+        yield Finding("oneDNN", NOTE, f"was not found; {found.problem}", cure)
+    else:
+        where = "by rule" if config.onednn.enabled == "auto" else "wherever it can"
+        yield Finding("oneDNN", OK, f"{found.version} from {found.path}; convolves {where}")
+
+
 def _threads() -> Iterator[Finding]:
     allowed, _ = runtime.thread_info()
     yield Finding("threads", OK, f"{allowed} per call; OMP_NUM_THREADS and CPU affinity are obeyed")
@@ -148,6 +160,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _extension,
     _compiler,
     _blas,
+    _onednn,
     _threads,
     _cache,
     _gpu,

@@ -20,6 +20,15 @@ def _programs_go_through_all_phases() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _convolutions_are_symcs_own() -> Iterator[None]:
+    """What is tested does not depend on the libraries of the machine, unless a test says so."""
+    before = config.onednn.enabled
+    config.onednn.enabled = "off"
+    yield
+    config.onednn.enabled = before
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _the_collector_runs_less_often() -> Iterator[None]:
     """Graphs of 100,000 nodes are made many times; looking through them took half of that time."""
     before = gc.get_threshold()

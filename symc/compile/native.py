@@ -148,6 +148,8 @@ class NativeVariant:
             return check_error(check.error, check.message, values, first(check.origin))
         if code == _MEMORY:
             return MemoryError("not enough memory for the intermediate values of this call")
+        if code == _PYTHON and where < 0:  # in none of the steps: a notice made an error
+            return cause
         step = self.lowered.all_steps[self.foreign[where] if code == _PYTHON else where]
         node = first(step.origin)
         if code == _INDEX:

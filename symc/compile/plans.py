@@ -45,7 +45,10 @@ _LARGEST_CONSTANTS = 1 << 20
 
 _PREFIX = "symc"
 _NO_PART = ("nn", "learn", "demo", "__pycache__")  # folders that do not take part in compiling
-_SILENT = ("base_compiledir", "compiledir", "cache_size_limit", "num_threads", "mode")
+_SILENT = (
+    *("base_compiledir", "compiledir", "cache_size_limit", "num_threads", "mode"),
+    *("onednn.enabled", "onednn.library_path"),
+)
 
 
 def plan_key(task: Any) -> str | None:

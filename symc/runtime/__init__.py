@@ -27,6 +27,7 @@ from .machine import (
     trim_memory,
 )
 from .notice import notice_once
+from .onednn import OnednnInfo, find_onednn, onednn_count
 from .program import expect_native, native_available, native_problem, native_program
 from .store import Entry, digest_of
 from .toolchain import CompilerInfo, compiler, find_compiler
@@ -38,6 +39,7 @@ __all__ = [
     "Container",
     "Entry",
     "FunctionBase",
+    "OnednnInfo",
     "PythonContainer",
     "PythonFunction",
     "blas_info",
@@ -51,6 +53,7 @@ __all__ = [
     "expect_native",
     "find_compiler",
     "find_library",
+    "find_onednn",
     "load_blas",
     "load_blob",
     "load_library",
@@ -59,6 +62,7 @@ __all__ = [
     "native_problem",
     "native_program",
     "notice_once",
+    "onednn_count",
     "pinned",
     "set_memory_limit",
     "set_num_threads",

@@ -31,6 +31,8 @@ A ``NativeProgram`` is described by keyword arguments, all optional sequences:
     Notes of the maker, for ``_explain``; an attribute of the program.
 ``hold_gil`` : bool
     Never run the body without the GIL.
+
+Whether its convolutions may go to oneDNN, the flag ``onednn.enabled`` says when it is loaded.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ from ..errors import CacheError, CompileError, CompilerMissing, user_message
 from . import native
 from .build import load_library
 from .machine import set_num_threads
+from .onednn import onednn_mode
 from .toolchain import expect_compiler, find_compiler
 
 __all__ = ["expect_native", "native_available", "native_problem", "native_program"]
@@ -113,4 +116,6 @@ def native_program(path: Path, prefix: str = "symc", **description: Any) -> Any:
             )
         )
     set_num_threads(config.num_threads)
-    return native.callpath.NativeProgram(prologue, body, library=library, **description)
+    return native.callpath.NativeProgram(
+        prologue, body, library=library, onednn=onednn_mode(), **description
+    )

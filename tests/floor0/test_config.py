@@ -60,7 +60,9 @@ profiling.min_memory_size profiling.min_peak_memory profiling.destination profil
 profiling.ignore_first_call print_global_stats unpickle_function reoptimize_unpickled_function
 """.split()
 
-OWN = "cc num_threads cache_plans cache_size_limit".split()
+OWN = (
+    "cc num_threads cache_plans cache_size_limit onednn.enabled onednn.library_path"
+).split()
 
 
 @pytest.fixture

@@ -60,6 +60,14 @@ int sy_thread_workers(void);
 extern void *sy_blas[SY_BLAS_COUNT];
 extern PyMethodDef sy_blas_methods[];
 
+/* ---- onednn.c: convolutions of a library that may be there ------------------------------------- */
+
+enum { SY_ONEDNN_OFF, SY_ONEDNN_AUTO, SY_ONEDNN_ON };
+
+extern PyMethodDef sy_onednn_methods[];
+/* Put oneDNN in front of the table's own convolutions for float32. */
+int sy_onednn_init(void);
+
 /* ---- library.c: shared objects in memory -------------------------------------------------------- */
 
 int sy_library_init(PyObject *module);
@@ -147,6 +155,7 @@ typedef struct {
   int (*prologue)(sy_call *);
   int (*body)(sy_call *);
   int nin, nshared, nconst, nout, nupdate, nfresh, nslot, nsize, nstep, nlock, hold_gil, writes;
+  int onednn; /* SY_ONEDNN_* */
   sy_operand *in;     /* nin inputs, then nshared shared operands */
   sy_container **container; /* by shared position */
   char *updated;            /* by shared position: its container is updated by this program */

@@ -40,6 +40,7 @@ PyMODINIT_FUNC PyInit__callpath(void) {
       sy_container_init(module) < 0 || sy_program_init(module) < 0 ||
       sy_function_init(module) < 0 || sy_library_init(module) < 0 ||
       PyModule_AddFunctions(module, sy_blas_methods) < 0 ||
+      PyModule_AddFunctions(module, sy_onednn_methods) < 0 ||
       PyModule_AddIntConstant(module, "abi_version", SY_ABI_VERSION) < 0) {
     Py_DECREF(module);
     return NULL;

@@ -283,12 +283,14 @@ static int read_all(sy_program *p, PyObject *sequence[7]) {
 
 static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   static char *names[] = {"prologue", "body",  "inputs", "shared",  "constants", "outputs", "updates",
-                          "slots",    "steps", "sizes",  "library", "info",      "hold_gil", NULL};
+                          "slots",    "steps", "sizes",  "library", "info",      "hold_gil", "onednn",
+                          NULL};
   PyObject *prologue, *body, *s[7] = {NULL}, *library = Py_None, *info = Py_None;
-  int sizes = 0, hold_gil = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!|$OOOOOOOiOOp:NativeProgram", names,
+  int sizes = 0, hold_gil = 0, onednn = SY_ONEDNN_OFF;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!|$OOOOOOOiOOpi:NativeProgram", names,
                                    &PyLong_Type, &prologue, &PyLong_Type, &body, &s[0], &s[1], &s[2],
-                                   &s[3], &s[4], &s[6], &s[5], &sizes, &library, &info, &hold_gil))
+                                   &s[3], &s[4], &s[6], &s[5], &sizes, &library, &info, &hold_gil,
+                                   &onednn))
     return NULL;
   sy_program *p = (sy_program *)type->tp_alloc(type, 0);
   if (!p) return NULL;
@@ -300,6 +302,7 @@ static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
   *(void **)&p->body = PyLong_AsVoidPtr(body);
   p->nsize = sizes;
   p->hold_gil = hold_gil;
+  p->onednn = onednn;
   if (!p->prologue || !p->body || sizes < 0) {
     if (!PyErr_Occurred())
       PyErr_SetString(PyExc_ValueError, "a program needs the addresses of its two functions");
@@ -393,7 +396,7 @@ static PyMethodDef program_methods[] = {
 PyTypeObject sy_program_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "symc.runtime._callpath.NativeProgram",
     .tp_doc = "NativeProgram(prologue, body, *, inputs, shared, constants, outputs, updates, slots, "
-              "steps, sizes, library, info, hold_gil)\n--\n\n"
+              "steps, sizes, library, info, hold_gil, onednn)\n--\n\n"
               "One compiled variant of a function; see symc.runtime.",
     .tp_basicsize = sizeof(sy_program),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,

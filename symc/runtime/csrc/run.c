@@ -505,6 +505,7 @@ sy_outcome sy_run(sy_program *p, PyObject *function, PyObject *const *args, sy_f
 int sy_run_init(void) {
   sy_the_api.products = sy_machine_products(INT_MAX);
   sy_the_api.convolutions = sy_machine_convolutions(sy_the_api.products);
+  if (sy_onednn_init() < 0) return -1;
   name_convert = PyUnicode_InternFromString("_convert");
   name_explain = PyUnicode_InternFromString("_explain");
   return name_convert && name_explain ? 0 : -1;
