@@ -29,6 +29,7 @@ from ..scalar.expr import Expr
 from .cexpr import Block, storage_type
 from .convolution_c import convolution_call
 from .cstyle import NestFunction, Parameter, print_nest
+from .epilogue_c import Epilogue
 from .expand import expand_nest
 from .links import Argument, Links
 from .operands_c import contiguous_terms, copy_kernel, packed_lines, variant_condition
@@ -80,6 +81,7 @@ class Body:
         self.needs: set[str] = set()
         self.uses_blas = False
         self.provided: set[int] = set()
+        self.done: set[Step] = set()
         self.written = {self.places.root(b) for s in program.all_steps for b in s.writes()}
         self.repeats: list[Expr] = []
         self.counters: list[str] = []
@@ -100,6 +102,8 @@ class Body:
 
     def _whole_step(self, number: int, step: Step, late: dict[int, Expr]) -> int:
         """Print a step with what comes before and after it; returns the next one's number."""
+        if step in self.done:
+            return number + 1
         if isinstance(step, KernelStep) and self._linked(step, late):
             return number + 1
         self.links.flush()
@@ -482,8 +486,26 @@ class Body:
         work = NANOSECONDS_PER_PRODUCT["gemm"] * DTYPES[dtype].itemsize
         self._add_work((*buffers[2].shape, *summed), work)
         values = [self._value(b) for b in (*step.inputs, step.output)]
-        call = convolution_call(step.name, dtype, step.params["geometry"], values)
-        self._line(f"if ({call} != SY_OK) return SY_ERROR;")
+        if not self._with_epilogue(step, values):
+            call = convolution_call(step.name, dtype, step.params["geometry"], values)
+            self._line(f"if ({call} != SY_OK) return SY_ERROR;")
+
+    def _with_epilogue(self, step: RoutineStep, values: list[str]) -> bool:
+        """Call a convolution together with the steps that run on blocks of its result."""
+        steps = [part.step for part in step.epilogue]
+        printer = Epilogue(self.program, self.places, self.target, self._aliased)
+        found = printer.function(step) if steps else None
+        if found is None:
+            return False
+        function, arguments = found
+        name = self._name(function)
+        self._line(f"if ({name}({', '.join(['c', *values, *arguments])}) != SY_OK) {{")
+        self._line("  return SY_ERROR;")
+        self._line("}")
+        for kernel in (s.kernel for s in steps if isinstance(s, KernelStep)):
+            self._estimate(kernel)
+        self.done.update(steps)
+        return True
 
     def _scalar(self, value: Any, dtype: str) -> str:
         """Address of a factor."""

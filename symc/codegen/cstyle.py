@@ -74,7 +74,9 @@ class NestFunction:
     outlined: frozenset[Outlined]
 
 
-def print_nest(nest: ir.Nest, aliased: frozenset[str] = frozenset()) -> NestFunction:
+def print_nest(
+    nest: ir.Nest, aliased: frozenset[str] = frozenset(), in_task: bool = False
+) -> NestFunction:
     """Print a nest.
 
     Parameters
@@ -82,12 +84,14 @@ def print_nest(nest: ir.Nest, aliased: frozenset[str] = frozenset()) -> NestFunc
     nest : Nest
     aliased : frozenset of str
         Operands that share memory with another operand: their pointers are not ``restrict``.
+    in_task : bool
+        Whether the function is called from inside a task: all loops run on its thread.
     """
-    return _NestPrinter(nest, aliased).run()
+    return _NestPrinter(nest, aliased, in_task).run()
 
 
 class _NestPrinter:
-    def __init__(self, nest: ir.Nest, aliased: frozenset[str]) -> None:
+    def __init__(self, nest: ir.Nest, aliased: frozenset[str], in_task: bool) -> None:
         self.nest = nest
         self.aliased = aliased
         self.fallible = nest.fallible
@@ -105,7 +109,7 @@ class _NestPrinter:
         self.root = Block()
         self.block = self.root
         self.printer.outline = _dear_calls(nest) > MAX_INLINED
-        self.in_parallel = False
+        self.in_parallel = in_task
         self.parameters: dict[Parameter, str] = {}
         self.outlined: list[str] = []
         self.count = 0

@@ -270,6 +270,9 @@ class _ProgramCheck:
         output = self._storage(step.output)
         if any(self._storage(b) == output for b in step.inputs):
             fail(where, f"{step.name} writes over one of its inputs")
+        written = {self._storage(b) for part in step.epilogue for b in part.step.writes()}
+        if any(self._storage(b) in written for b in step.inputs):
+            fail(where, f"steps on blocks of {step.name} write over one of its inputs")
 
     def _moved(self, where: str, step: ViewStep | ReshapeViewStep | CopyStep) -> None:
         source, target = self.buffers[step.source], self.buffers[step.target]

@@ -130,6 +130,25 @@ class ScalarBuffer:
     id: int
 
 
+@dataclass(frozen=True, eq=False)
+class Blockwise:
+    """A step that may run on blocks of a convolution's result, as soon as these are there.
+
+    A block is some rows (along the first axis in space) of some channels of one image.
+
+    Attributes
+    ----------
+    step : KernelStep or LoopStep
+        Each block of what it writes depends on that block of the result alone.
+    rows : dict
+        The operands that are cut into blocks, with how many rows of the result one of their rows
+        stands for; 0: a block has all rows.
+    """
+
+    step: Step
+    rows: dict[str, int]
+
+
 @dataclass(eq=False)
 class RoutineStep(Step):
     """Call the library routine `name` (contract in :mod:`symc.loop.routines`).
@@ -145,6 +164,10 @@ class RoutineStep(Step):
     params : dict
         Static parameters and size expressions by name, e.g. alpha/beta given as numbers or as
         :class:`ScalarBuffer`.
+    epilogue : tuple of Blockwise
+        The steps that follow this one and may run on blocks of a convolution's output. Running
+        one after the other is right, too. For the memory all of them are one step: what one reads
+        shares no memory with what another one writes, except at the same elements of blocks.
     """
 
     name: str
@@ -152,6 +175,7 @@ class RoutineStep(Step):
     output: int
     params: dict[str, Any] = field(default_factory=dict)
     accumulate: bool = False
+    epilogue: tuple[Blockwise, ...] = ()
 
     def reads(self) -> tuple[int, ...]:
         scalars = [p.id for p in self.params.values() if isinstance(p, ScalarBuffer)]

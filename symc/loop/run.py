@@ -287,6 +287,7 @@ class _Run:
             return
         shape = self._shape(buffer)
         if record.alias_of is not None:
+            self._provide(record.alias_of)
             self.values[buffer] = self.values[record.alias_of].reshape(shape)
         elif record.slot is not None:
             count = int(np.prod(shape, dtype=np.int64))

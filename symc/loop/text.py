@@ -222,6 +222,7 @@ def _step(program: Program, step: Step) -> str:
     if isinstance(step, RoutineStep):
         params = "".join(f", {k}={_param(v)}" for k, v in step.params.items())
         add = ", accumulate" if step.accumulate else ""
+        add += f", {len(step.epilogue)} steps on its blocks" if step.epilogue else ""
         return f"{targets} <- {step.name}({sources}{params}{add})"
     if isinstance(step, ForeignStep):
         return f"{targets} <- python {step.key}({sources})"

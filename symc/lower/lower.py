@@ -30,6 +30,7 @@ from ..scalar.expr import Context, Expr, leaves
 from .branch import add_branches
 from .conditions import Conditions
 from .define import Definer, Value
+from .epilogue import with_epilogues
 from .facts import Facts
 from .fuse import Fuser
 from .kernels import KernelWriter
@@ -93,6 +94,8 @@ def lower(
         work.define(outputs, pairs)
     work.run(outputs, pairs)
     items = ordered(work.items, {b for _, b in work.program.updates})
+    if fuse:
+        items = with_epilogues(items, work.program)
     plan_memory(work.program, items, work.starts, inplace, mutable)
     return work.program
 

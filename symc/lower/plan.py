@@ -22,6 +22,7 @@ import numpy as np
 
 from ..loop.kernel import Kernel
 from ..loop.program import (
+    Blockwise,
     BreakStep,
     Buffer,
     CopyStep,
@@ -102,10 +103,11 @@ class MemoryPlanner:
         return buffer if base is None else base
 
     def _survey(self) -> None:
-        """Where every storage is touched."""
+        """Where every storage is touched. The steps of an epilogue count as their convolution."""
         self.uses: dict[int, list[int]] = {}
         self.writes: dict[int, list[int]] = {}
-        for k, item in enumerate(self.items):
+        self.leaders = self._leaders()
+        for item, k in zip(self.items, self.leaders, strict=True):
             for buffer in item.reads | item.writes:
                 uses = self.uses.setdefault(self.root(buffer), [])
                 if not uses or uses[-1] != k:
@@ -113,6 +115,15 @@ class MemoryPlanner:
             for buffer in item.writes:
                 if not isinstance(item.step, (ViewStep, ReshapeViewStep)):
                     self.writes.setdefault(self.root(buffer), []).append(k)
+
+    def _leaders(self) -> list[int]:
+        """The place of every item, or of the convolution whose epilogue it is in."""
+        leaders: list[int] = []
+        leader, rest = 0, 0
+        for k, item in enumerate(self.items):
+            leader, rest = (leader, rest - 1) if rest else (k, len(_epilogue(item.step)))
+            leaders.append(leader)
+        return leaders
 
     # ---- copies that an update starts from
 
@@ -279,7 +290,7 @@ class MemoryPlanner:
                 continue
             free = [
                 b for b in sorted(item.reads)
-                if self.buffers[b].kind == "temp" and self.uses[b][-1] == k and b in self.writes
+                if self.buffers[b].kind == "temp" and b in self.writes and self._dies(b, k)
             ]
             results = [b for b in sorted(item.writes) if self.buffers[b].kind == "temp"]
             for result in results if free else ():
@@ -290,6 +301,51 @@ class MemoryPlanner:
                         self.taken[result] = operand
                         free.remove(operand)
                         break
+
+            if self.leaders[k] != k:
+                self._compute_in_place(k)
+
+    def _dies(self, buffer: int, k: int) -> bool:
+        """Whether item `k` is the last to read a buffer.
+
+        What is made by blocks may have been read by the steps before in the same epilogue; what is
+        not, by no other step of it.
+        """
+        leader = self.leaders[k]
+        if self.uses[buffer][-1] != leader:
+            return False
+        group = self.items[leader : leader + 1 + len(_epilogue(self.items[leader].step))]
+        made = any(buffer in i.writes for i in group)
+        others = self.items[k + 1 : leader + len(group)] if made else group
+        return not any(buffer in i.reads for i in others if i is not self.items[k])
+
+    def _compute_in_place(self, k: int) -> None:
+        """Let a dying operand of an epilogue's step have the memory of an output."""
+        item = self.items[k]
+        results = [b for b in sorted(item.writes) if self.buffers[b].kind == "output"]
+        for result in results:
+            for operand in sorted(item.reads):
+                if self._may_lie_in(k, operand, result):
+                    self.buffers[operand].alias_of = result
+                    break
+
+    def _may_lie_in(self, k: int, operand: int, result: int) -> bool:
+        """Whether an operand that is made in the same epilogue may have the result's memory."""
+        item, old, new = self.items[k], self.buffers[operand], self.buffers[result]
+        made = self.writes.get(operand) == self.writes[result] == [self.leaders[k]]
+        return (
+            made
+            and old.kind == "temp"
+            and old.alias_of is None
+            and new.alias_of is None
+            and operand not in self.taken
+            and operand not in self.taken.values()
+            and not any(b.alias_of == result for b in self.buffers)
+            and _same_extent(old, new)
+            and self._dies(operand, k)
+            and isinstance(item.step, KernelStep)
+            and self._same_index(item.step, operand, result)
+        )
 
     def _same_index(self, step: KernelStep, operand: int, result: int) -> bool:
         """Whether `result` may be stored over `operand`, element by element."""
@@ -323,10 +379,10 @@ class MemoryPlanner:
             if item.inner is not None:
                 item.inner(base)
             base += len(numbered([item.step]))
-            ends.append(base - 1)
+            ends.append(base - 1 + len(_epilogue(item.step)))
         slots: dict[int, int] = {}
         for buffer in self.buffers:
-            if buffer.kind != "temp" or buffer.id not in self.uses:
+            if buffer.kind != "temp" or buffer.id not in self.uses or buffer.alias_of is not None:
                 continue
             owner = buffer.id
             while owner in self.taken:
@@ -388,6 +444,11 @@ def byte_length(ctx: Context, buffer: Buffer) -> Expr:
     for n in buffer.shape:
         size = size * n
     return simplify(size)
+
+
+def _epilogue(step: Step) -> Sequence[Blockwise]:
+    """The steps that follow a convolution and may run with it."""
+    return step.epilogue if isinstance(step, RoutineStep) else ()
 
 
 def _validates_first(step: Step) -> bool:

@@ -131,6 +131,20 @@ class Pooling(_Windowed):
     def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
         return [self.geometry.out_lengths(in_shapes[0])]
 
+    def row_blocks(self, node: Apply) -> int | None:
+        """How many elements of the operand's axis 2 one element of the result's stands for.
+
+        Returns
+        -------
+        int or None
+            0 if windows overlap or reach over the ends; None if axes before that one are pooled.
+        """
+        g = self.geometry
+        lead = node.inputs[0].type.ndim - g.ndim
+        if lead != 2:
+            return 1 if lead > 2 else None
+        return 0 if g.pads[0] or g.strides[0] < g.window[0] else g.strides[0]
+
     def _joined(self, a: Any, b: Any) -> Any:
         return maximum(a, b) if self.geometry.mode == "max" else a + b
 
