@@ -175,15 +175,13 @@ class TensorConstant(TensorOperators, Constant):
         Empty constants have none; NaNs and zeros of different sign are different values.
         """
         data = self.data
+        if data.size == 1:
+            return data[(0,) * data.ndim]
         if data.size == 0:
             return None
-        first = data.reshape(-1)[:1]
-        if data.size > 1:
-            step = data.dtype.itemsize
-            raw = np.ascontiguousarray(data).reshape(-1).view(np.uint8).reshape(-1, step)
-            if not bool((raw == raw[0]).all()):
-                return None
-        return first[0]
+        step = data.dtype.itemsize
+        raw = np.ascontiguousarray(data).reshape(-1).view(np.uint8).reshape(-1, step)
+        return data.reshape(-1)[0] if bool((raw == raw[0]).all()) else None
 
     def __getstate__(self) -> Any:
         state = super().__getstate__()

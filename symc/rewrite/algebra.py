@@ -31,7 +31,7 @@ from ..dtypes import DTYPES, is_continuous, upcast
 from ..graph.node import Constant
 from ..ops.elemwise import Elemwise, cast_like
 from ..scalar.arith import neg
-from .values import broadcast_like, constant_value, is_elemwise, typed
+from .values import broadcast_like, constant_value, typed
 
 __all__ = [
     "MAX_TERMS",
@@ -78,7 +78,10 @@ def is_plain(node: Any, scalar_op: Any, taken_apart: frozenset[Any]) -> bool:
 
 def in_family(x: Any, family: Sequence[Any]) -> bool:
     """Whether `x` is computed by one of the scalar ops of a family (sums or products)."""
-    return is_elemwise(x, *family) and is_algebraic(x)
+    node = x.owner
+    if node is None or not isinstance(node.op, Elemwise) or node.op.scalar_op not in family:
+        return False
+    return is_algebraic(x)
 
 
 def left_to_reader(out: Any, family: Sequence[Any], ctx: Any) -> bool:
@@ -126,10 +129,13 @@ def same_parts(
     key: Callable[[Any], Hashable],
 ) -> bool:
     """Whether lists of parts are equal, compared by `key`, but for their order."""
-    return all(
-        len(a) == len(b) and Counter(map(key, a)) == Counter(map(key, b))
-        for a, b in zip(old, new, strict=True)
-    )
+    for a, b in zip(old, new, strict=True):
+        if len(a) != len(b):
+            return False
+        ours, theirs = list(map(key, a)), list(map(key, b))
+        if ours != theirs and Counter(ours) != Counter(theirs):
+            return False
+    return True
 
 
 def part_key(x: Any) -> Hashable:
@@ -149,10 +155,13 @@ def _is_same(x: Any, y: Any, depth: int = 3) -> bool:
     """Whether two expressions are written alike, as far as new nodes reach."""
     if x is y:
         return True
-    a, b = constant_value(x), constant_value(y)
+    a = constant_value(x)
     if a is not None:
+        b = constant_value(y)
         return b is not None and bool(a == b) and x.type == y.type
-    if x.owner is None or y.owner is None or not depth or x.owner.op != y.owner.op:
+    if x.owner is None or y.owner is None or not depth:
+        return False
+    if x.owner.op is not y.owner.op and x.owner.op != y.owner.op:
         return False
     ours, theirs = x.owner.inputs, y.owner.inputs
     if len(ours) != len(theirs):

@@ -38,6 +38,32 @@ class Numbers:
         return number
 
 
+class Quiet:
+    """What is known about the rules that were tried on a node and did not apply.
+
+    As nodes do not change, they need not be tried again; but those that asked who reads what is
+    below must be, once the answer may be another.
+
+    Attributes
+    ----------
+    phases : frozenset of str
+        Whose rules were tried.
+    askers : frozenset of str
+        Those of the rules that asked for readers.
+    due : frozenset of str
+        Those that must be tried again.
+    """
+
+    __slots__ = ("askers", "due", "phases")
+
+    def __init__(
+        self, phases: frozenset[str], askers: frozenset[str], due: frozenset[str]
+    ) -> None:
+        self.phases = phases
+        self.askers = askers
+        self.due = due
+
+
 class RewriteContext:
     """The second argument of rules.
 
@@ -50,11 +76,10 @@ class RewriteContext:
 
     Attributes
     ----------
-    asked_readers : bool
-        Whether a rule has asked for readers since the sweep began.
+    asked : int
+        How often rules have asked for readers.
     quiet : dict
-        Per node the phases whose rules were tried on it and did not apply. As nodes do not change,
-        they need not be tried again unless the readers of what is below have changed.
+        Per node what is known about the rules that were tried on it and did not apply.
     keys : dict
         Per node what nodes that are to be merged have in common, as far as it is known.
     numbers : Numbers
@@ -69,9 +94,11 @@ class RewriteContext:
         self.facts = facts
         self.selection = selection
         self.inner_inputs: frozenset[Variable] | None = None
-        self.asked_readers = False
+        self.asked = 0
         self.unproved = 0
-        self.quiet: dict[Apply, frozenset[str]] = {}
+        self.quiet: dict[Apply, Quiet] = {}
+        self._quiets: dict[tuple[frozenset[str], ...], Quiet] = {}
+        self._asked_before = 0
         self.keys: dict[Apply, Hashable] = {}
         self.numbers = Numbers()
         self._clients: dict[Variable, list[Apply | None]] = {}
@@ -93,7 +120,7 @@ class RewriteContext:
             Those for which rules may find other readers than in the sweep before: an operand
             has more or fewer, or is itself computed, for this node only, by such a node.
         """
-        self.asked_readers = False
+        self._asked_before = self.asked
         roots = tuple(outputs)
         if roots == self._roots and not self._stale:  # graphs don't change, so all is as it was
             return self._order, set()
@@ -132,9 +159,14 @@ class RewriteContext:
             else:
                 own.extend(inherited)
 
+    @property
+    def asked_readers(self) -> bool:
+        """Whether a rule has asked for readers since the sweep began."""
+        return self.asked > self._asked_before
+
     def knows_readers(self, node: Apply) -> bool:
         """Whether `node` was there when the sweep began, so that outputs may be found unread."""
-        self.asked_readers = True
+        self.asked += 1
         return node in self._known
 
     def clients(self, var: Variable) -> list[Apply | None]:
@@ -143,12 +175,22 @@ class RewriteContext:
         None stands for the graph, of which it is an output. Variables made in this sweep that
         replace nothing have no clients yet. Nodes that are gone since are still counted.
         """
-        self.asked_readers = True
+        self.asked += 1
         return self._clients.get(var, [])
 
     def readers(self, var: Variable) -> int:
         """How often `var` is read (1 for a variable made in this sweep)."""
         return max(1, len(self.clients(var)))
+
+    def quiet_node(
+        self, phases: frozenset[str], askers: frozenset[str], due: frozenset[str]
+    ) -> Quiet:
+        """The one `Quiet` with these members."""
+        key = (phases, askers, due)
+        found = self._quiets.get(key)
+        if found is None:
+            found = self._quiets[key] = Quiet(*key)
+        return found
 
     # ---- lengths
 

@@ -27,7 +27,7 @@ from ..errors import RewriteError, user_message
 from ..graph.node import Apply, Constant, Variable
 from ..graph.walk import ancestors
 from ..ops.elemwise import Elemwise
-from .context import RewriteContext
+from .context import Quiet, RewriteContext
 from .inner import private_graphs, with_inner_graphs
 from .report import Firing, Optimized
 from .rule import Rule, RuleTable, all_rules, graph_passes
@@ -53,9 +53,6 @@ class _RuleLoop(Exception):  # noqa: N818 - handled by `optimize`, which makes a
         self.names = list(names)
 
 
-_NONE: frozenset[str] = frozenset()
-
-
 class _Tally:
     """How often a rule was tried in a sweep, and for how long."""
 
@@ -71,7 +68,7 @@ class _Tried(NamedTuple):
 
     op: Any
     rules: list[tuple[Rule, _Tally]]
-    quiet_after: frozenset[str]
+    after: Quiet
 
 
 class _Sweep:
@@ -90,7 +87,8 @@ class _Sweep:
         self.final: dict[Variable, Variable] = {}
         self.forward: dict[Variable, Variable] = {}
         self.cause: dict[Variable, str] = {}
-        self.tried: dict[tuple[int, frozenset[str]], _Tried] = {}
+        self.tried: dict[tuple[int, Quiet], _Tried] = {}
+        self.unknown = ctx.quiet_node(frozenset(), frozenset(), frozenset())
         self.tallies: dict[str, _Tally] = {}
         self.touched: set[Apply] = set()
         self.fired = 0
@@ -229,15 +227,16 @@ class _Sweep:
 
     def _try_rules(self, node: Apply) -> list[Variable | None] | None:
         ctx = self.ctx
-        quiet = ctx.quiet.get(node, _NONE)
-        if quiet and node in self.touched:
-            quiet = _NONE
+        quiet = ctx.quiet.get(node) or self.unknown
+        if quiet.askers and node in self.touched:
+            quiet = ctx.quiet_node(quiet.phases, quiet.askers, quiet.due | quiet.askers)
         tried = self.tried.get((id(node.op), quiet))
         if tried is None:
             tried = self._tried(node.op, quiet)
         if not tried.rules:
             return None
-        unproved = ctx.unproved
+        unproved, asked = ctx.unproved, ctx.asked
+        askers: list[str] = []
         start = perf_counter()
         for rule, tally in tried.rules:
             replacement = None
@@ -254,19 +253,30 @@ class _Sweep:
             if replacement is not None:
                 self._fire(rule, node, replacement)
                 return replacement
+            if ctx.asked != asked:
+                asked = ctx.asked
+                askers.append(rule.name)
         if ctx.unproved == unproved:
-            ctx.quiet[node] = tried.quiet_after
+            after = tried.after
+            if not after.askers.issuperset(askers):
+                after = ctx.quiet_node(after.phases, after.askers.union(askers), after.due)
+            ctx.quiet[node] = after
         return None
 
-    def _tried(self, op: Any, quiet: frozenset[str]) -> _Tried:
-        """The rules for nodes of `op` for which those of the phases `quiet` do not apply."""
+    def _tried(self, op: Any, quiet: Quiet) -> _Tried:
+        """The rules for nodes of `op` of which so much is known."""
+        phases, due = quiet.phases, quiet.due
         chosen = [
             rule
             for rule in self.table.for_op(op)
-            if rule.name not in self.excluded and quiet.isdisjoint(rule.phases)
+            if rule.name not in self.excluded
+            and (rule.name in due or phases.isdisjoint(rule.phases))
         ]
         rules = [(rule, self.tallies.setdefault(rule.name, _Tally())) for rule in chosen]
-        found = self.tried[id(op), quiet] = _Tried(op, rules, quiet | {self.table.phase})
+        after = self.ctx.quiet_node(
+            phases | {self.table.phase}, quiet.askers, due.difference(rule.name for rule in chosen)
+        )
+        found = self.tried[id(op), quiet] = _Tried(op, rules, after)
         return found
 
     def _tell_time(self) -> None:

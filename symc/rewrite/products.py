@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DTYPES, is_continuous
-from ..ops.elemwise import elemwise_of
+from ..ops.elemwise import Elemwise, elemwise_of
 from ..scalar.arith import abs_, inv, mul, neg, pow, sgn, sqr, sub, true_div
 from ..scalar.logic import second
 from ..scalar.math import sigmoid, sqrt
@@ -33,7 +34,7 @@ from .failure import drops_failure
 from .rule import rule
 from .values import broadcast_like, constant_value, is_elemwise, operands_of, typed
 
-__all__ = ["Product", "product_of"]
+__all__ = ["Product", "is_flat_product", "product_of"]
 
 _PRODUCTS = (mul, true_div, inv, neg)
 _POWERS = (sqr, pow)
@@ -89,7 +90,7 @@ class Product:
         if self.over == 0:
             return self.leaves
         gone = {x for x, exponent in self.factors.items() if not exponent}
-        return [x for x in self.leaves if gone and self.known(x) in gone]
+        return [x for x in self.leaves if self.known(x) in gone] if gone else []
 
     def settle_constants(self) -> None:
         """Make one constant of two, unless only a division is exact."""
@@ -135,7 +136,10 @@ def _factor_part(x: Any) -> Hashable:
 
 
 def _factor_key(x: Any) -> Hashable:
-    if not is_elemwise(x, sigmoid, sub):
+    node = x.owner
+    if node is None or not isinstance(node.op, Elemwise):
+        return x
+    if node.op.scalar_op not in (sigmoid, sub):
         return x
     inner = operands_of(x, sigmoid)
     if inner is not None:
@@ -171,9 +175,13 @@ def _factor_operands(x: Any, exponent: int) -> list[tuple[int, Any]]:
 
 def _integer_power(x: Any) -> tuple[Any, int]:
     """`x` as a power: base and integer exponent; ``(x, 1)`` for what is no power."""
-    if is_elemwise(x, sqr) and is_algebraic(x):
-        return x.owner.inputs[0], 2
-    if is_elemwise(x, pow) and x.owner.inputs[0].type.dtype == x.type.dtype:
+    node = x.owner
+    if node is None or not isinstance(node.op, Elemwise):
+        return x, 1
+    scalar_op = node.op.scalar_op
+    if scalar_op is sqr and is_algebraic(x):
+        return node.inputs[0], 2
+    if scalar_op is pow and node.inputs[0].type.dtype == x.type.dtype:
         base, exponent = x.owner.inputs
         value = constant_value(exponent) if all(exponent.type.broadcastable) else None
         if value is not None and abs(value) <= 512 and value == int(value.real):
@@ -181,6 +189,13 @@ def _integer_power(x: Any) -> tuple[Any, int]:
             if is_continuous(x.type.dtype) or integer > 0:
                 return base, integer
     return x, 1
+
+
+def is_flat_product(node: Any) -> bool:
+    """Whether a node is a product, and no operand is itself a product, a quotient or a power."""
+    if node.op.scalar_op is not mul:
+        return False
+    return not any(is_elemwise(x, *_PRODUCTS, *_POWERS) for x in node.inputs)
 
 
 def product_of(out: Any, ctx: Any) -> Product:
@@ -197,7 +212,7 @@ def product_of(out: Any, ctx: Any) -> Product:
     count = 1
     while pending:
         exponent, x = pending.pop()
-        apart = (x is out or opened(x, out, _PRODUCTS, ctx)) and in_family(x, _PRODUCTS)
+        apart = in_family(x, _PRODUCTS) if x is out else opened(x, out, _PRODUCTS, ctx)
         if apart and count + len(x.owner.inputs) - 1 <= MAX_TERMS:
             count += len(x.owner.inputs) - 1
             if x.owner.op.scalar_op is neg:
@@ -303,6 +318,7 @@ def _is_canonical_power(out: Any) -> bool:
     return exponent > 1 and out.owner.op.scalar_op is written_as and _integer_power(base)[0] is base
 
 
+@functools.lru_cache(maxsize=1024)
 def _usable(value: Any, dtype: str) -> bool:
     """Whether a constant neither overflows nor vanishes in the dtype."""
     if value in (1, -1) or not is_continuous(dtype):

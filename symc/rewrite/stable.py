@@ -37,7 +37,7 @@ from ..scalar import math as sm
 from ..scalar import special as sp
 from ..scalar.arith import add, mul, neg, sub, true_div
 from .index import is_range_over
-from .products import Product, product_of
+from .products import Product, is_flat_product, product_of
 from .rule import rule
 from .sizes import length_variable
 from .values import (
@@ -72,7 +72,7 @@ def log_of_several_exponentials(node: Any, ctx: Any) -> Any:
 def exponential_over_sum_of_exponentials(node: Any, ctx: Any) -> Any:
     """exp(x) / (exp(x) + exp(y) + ... + c) is sigmoid(x - logaddexp(y, ..., log(c)))."""
     (out,) = node.outputs
-    if not is_float(out.type.dtype):
+    if not is_float(out.type.dtype) or is_flat_product(node):
         return None
     product = product_of(out, ctx)
     for factor, power in list(product.factors.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -178,6 +179,7 @@ def canonical_sum(node: Any, ctx: Any) -> Any:
     return finished(new, out, total.leaves, ctx)
 
 
+@functools.lru_cache(maxsize=1024)
 def _fits(value: Any, dtype: str) -> bool:
     """Whether a computed constant is a finite number of the dtype; integers wrap."""
     if not is_continuous(dtype):

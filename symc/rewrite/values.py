@@ -40,16 +40,19 @@ def is_tensor(x: Any) -> bool:
 def is_elemwise(x: Any, *scalar_ops: Any) -> bool:
     """Whether `x` is computed elementwise, by one of `scalar_ops` if any are named."""
     node = x.owner
-    return (
-        node is not None
-        and isinstance(node.op, Elemwise)
-        and (not scalar_ops or node.op.scalar_op in scalar_ops)
-    )
+    if node is None or not isinstance(node.op, Elemwise):
+        return False
+    return not scalar_ops or node.op.scalar_op in scalar_ops
 
 
 def operands_of(x: Any, *scalar_ops: Any) -> list[Any] | None:
     """The operands of `x` if it is computed elementwise by one of `scalar_ops`, else None."""
-    return list(x.owner.inputs) if is_elemwise(x, *scalar_ops) else None
+    node = x.owner
+    if node is None or not isinstance(node.op, Elemwise):
+        return None
+    if scalar_ops and node.op.scalar_op not in scalar_ops:
+        return None
+    return list(node.inputs)
 
 
 def constant_value(x: Any) -> Any:
@@ -57,12 +60,14 @@ def constant_value(x: Any) -> Any:
 
     It looks through `DimShuffle` and `fill`; empty constants have no value.
     """
-    while x.owner is not None:
-        op = x.owner.op
-        if isinstance(op, DimShuffle):
-            x = x.owner.inputs[0]
-        elif isinstance(op, Elemwise) and op.scalar_op is second:
-            x = x.owner.inputs[1]
+    while (node := x.owner) is not None:
+        op = node.op
+        if isinstance(op, Elemwise):
+            if op.scalar_op is not second:
+                return None
+            x = node.inputs[1]
+        elif isinstance(op, DimShuffle):
+            x = node.inputs[0]
         else:
             return None
     return x.unique_value() if isinstance(x, TensorConstant) else None
