@@ -6,14 +6,15 @@ beginnings that are at symbol `s` at step `t`, ``beta[t, s]`` that of all ends t
 a path may stay, go to the next symbol, and skip a blank between labels that differ.
 
 Logarithms are float64 for every type of the activations. Rows have two elements more than there
-are symbols, of log 0, so that no symbol needs another formula than its neighbours.
+are symbols, of log 0, so that no symbol needs another formula than its neighbours, and symbols are
+filled up to whole vectors with some that are never emitted.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..scalar.arith import add, maximum
+from ..scalar.arith import add, maximum, minimum
 from ..scalar.expr import Expr
 from ..scalar.logic import and_, eq, ge, gt, lt, neq, or_, switch
 from ..scalar.logic import cast as cast_scalar
@@ -21,6 +22,8 @@ from ..scalar.math import exp, log
 
 LANES = 16
 """Accumulators of a sum or maximum over classes, so that several elements are added at once."""
+BLOCK = 8
+"""Symbols are computed in whole blocks; those that are too many are never emitted."""
 LABEL, LENGTH = 0, 1
 """Reasons for which the loops fail."""
 
@@ -48,6 +51,11 @@ def write_alignments(b: Any, ins: Any, outs: Any) -> None:
         _Input(b, ins, outs, i).write()
 
 
+def _whole_blocks(count: Expr) -> Expr:
+    """`count`, rounded up to whole blocks."""
+    return (count + (BLOCK - 1)) // BLOCK * BLOCK
+
+
 class _Input:
     """Writes the statements for input `i` of the batch."""
 
@@ -62,8 +70,7 @@ class _Input:
     def write(self) -> None:
         """All statements: the cost, and the gradient of every step."""
         b, i = self.b, self.i
-        width = 2 * b.dim(self.labels, 1) + 3
-        self.width = width
+        width = self.width = b.let(_whole_blocks(2 * b.dim(self.labels, 1) + 1) + 2)
         length = b.let(cast_scalar(b.load(self.lengths, i), "int64"))
         self.length = b.let(switch(gt(self.classes, 0), length, b.integer(0)))
         zero = b.const(0, self.costs.dtype)
@@ -73,7 +80,7 @@ class _Input:
         with b.else_():
             self.alpha = b.scratch("float64", self.steps * width)
             self.norm = b.scratch("float64", self.steps)
-            self.emitted = b.scratch("float64", width)
+            self.emitted = b.scratch("float64", width, self.nothing)
             self.skip = b.scratch("float64", width, self.nothing)
             self.ends = b.scratch("float64", width, self.nothing)
             self.after = b.scratch("float64", width)
@@ -101,6 +108,7 @@ class _Input:
             b.assign(count, count + cast_scalar(going, "int64"))
         self.count = b.let(count)
         self.symbols = b.let(2 * count + 1)
+        self.places = b.let(_whole_blocks(self.symbols))
         with b.loop(self.count, start=1) as k:
             label, before = b.let(self._label(k)), b.let(self._label(k - 1))
             other = and_(neq(label, before), neq(label * before, 0))
@@ -163,13 +171,17 @@ class _Input:
 
     # ---- sums over paths
 
-    def _sum(self, *logs: Expr) -> Expr:
-        """The logarithm of the sum of three numbers given by theirs."""
+    def _sum(self, first: Expr, second: Expr, third: Expr) -> Expr:
+        """The logarithm of the sum of three numbers given by theirs: the largest counts as 1."""
         b = self.b
-        a, c, d = (b.let(v) for v in logs)
-        largest = maximum(maximum(a, c), d)
-        shift = b.let(switch(eq(largest, self.nothing), b.const(0.0, "float64"), largest))
-        return shift + log(exp(a - shift) + exp(c - shift) + exp(d - shift))
+        none, one = b.const(0.0, "float64"), b.const(1.0, "float64")
+        a, c, d = (b.let(v) for v in (first, second, third))
+        low, high = b.let(minimum(a, c)), b.let(maximum(a, c))
+        largest = b.let(maximum(high, d))
+        empty = b.let(eq(largest, self.nothing))
+        shift = b.let(switch(empty, none, largest))
+        others = exp(minimum(low, d) - shift) + exp(maximum(low, minimum(high, d)) - shift)
+        return shift + log(switch(empty, none, one) + others)
 
     def _beginnings(self) -> None:
         """Compute alpha, in rows that begin with two elements of log 0."""
@@ -178,13 +190,13 @@ class _Input:
             b.store(alpha, t * width, self.nothing)
             b.store(alpha, t * width + 1, self.nothing)
         self._emit(b.integer(0))
-        with b.loop(self.symbols, "simd") as s:
+        with b.loop(self.places, "simd") as s:
             first = switch(lt(s, 2), b.load(self.emitted, s), self.nothing)
             b.store(alpha, s + 2, first)
         with b.loop(self.length, start=1) as t:
             self._emit(t)
             before, now = b.let((t - 1) * width), b.let(t * width)
-            with b.loop(self.symbols, "simd") as s:
+            with b.loop(self.places, "simd") as s:
                 total = self._sum(
                     b.load(alpha, before + s + 2),
                     b.load(alpha, before + s + 1),
@@ -212,23 +224,23 @@ class _Input:
         ``ends[s]`` is ``beta[t, s]``; ``after[s]`` that of the step after it, with what is emitted
         there.
         """
-        b, s_count = self.b, self.symbols
-        b.store(self.ends, s_count - 1, b.const(0.0, "float64"))
-        with b.if_(gt(s_count, 1)):
-            b.store(self.ends, s_count - 2, b.const(0.0, "float64"))
+        b, last, places = self.b, self.symbols - 1, self.places
+        b.store(self.ends, last, b.const(0.0, "float64"))
+        with b.if_(gt(last, 0)):
+            b.store(self.ends, last - 1, b.const(0.0, "float64"))
         with b.loop(self.length) as back:
             t = b.let(self.length - 1 - back)
             self._emit(t)
             row = b.let(t * self.width + 2)
-            with b.loop(s_count, "simd") as s:
+            with b.loop(places, "simd") as s:
                 end = b.let(b.load(self.ends, s))
                 share = exp(b.load(self.alpha, row + s) + end - total)
                 b.store(self.after, s, end + b.load(self.emitted, s))
                 b.store(self.ends, s, share)
             self._subtract(t)
-            b.store(self.after, s_count, self.nothing)
-            b.store(self.after, s_count + 1, self.nothing)
-            with b.loop(s_count, "simd") as s:
+            b.store(self.after, places, self.nothing)
+            b.store(self.after, places + 1, self.nothing)
+            with b.loop(places, "simd") as s:
                 end = self._sum(
                     b.load(self.after, s),
                     b.load(self.after, s + 1),
