@@ -46,6 +46,7 @@ class _Sum:
     constant: Any = 0
     terms: dict[tuple[int, ...], list[Any]] = field(default_factory=dict)
     leaves: list[Any] = field(default_factory=list)
+    whole: bool = True
     simpler: bool = False
 
     def put(self, sign: int, x: Any) -> None:
@@ -121,10 +122,12 @@ def _taken_apart(out: Any, ctx: Any) -> _Sum:
     count = len(pending)
     while pending:
         sign, x = pending.pop()
-        if opened(x, out, _SUMS, ctx) and count + len(x.owner.inputs) - 1 <= MAX_TERMS:
+        apart = opened(x, out, _SUMS, ctx)
+        if apart and count + len(x.owner.inputs) - 1 <= MAX_TERMS:
             count += len(x.owner.inputs) - 1
             pending.extend(_signed_operands(x, sign)[::-1])
         else:
+            total.whole &= not apart
             total.put(sign, x)
     _open_what_cancels(total)
     return total
@@ -168,6 +171,8 @@ def canonical_sum(node: Any, ctx: Any) -> Any:
     if drops_failure(total.cancelled(), ctx):
         return None
     positive, negative = total.build()
+    if not total.whole and not negative and len(positive) == len(total.leaves):
+        return None  # a chain of many equal links stays one: each is compiled as the others are
     if same_parts(_present_sum(out, ctx), (positive, negative), part_key):
         return None
     if positive and negative:
