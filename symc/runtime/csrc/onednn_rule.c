@@ -51,7 +51,7 @@ static int pointwise_wins(const sy_dnn_shape *g) {
 static int depthwise_wins(const sy_dnn_shape *g, double work) {
   if (g->axes != 4) return 0;
   if (g->kind == SY_DNN_WEIGHTS) return work >= LEAST_WORK / 8 && g->w[2] <= 3 && g->w[3] <= 3;
-  return work >= LEAST_WORK && g->groups % BLOCK == 0 && g->y[3] <= 64;
+  return work >= LEAST_WORK / 2 && g->groups % BLOCK == 0 && g->y[3] <= 64;
 }
 
 int sy_dnn_wins(const sy_dnn_shape *g) {
