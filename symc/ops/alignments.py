@@ -37,7 +37,7 @@ def write_alignments(b: Any, ins: Any, outs: Any) -> None:
     ins : sequence of ArrayRef
         Activations (steps, batch, classes), labels (batch, longest) and lengths (batch).
     outs : sequence of ArrayRef
-        Costs (batch) and gradients (steps, batch, classes).
+        Costs (batch) and, where they are wanted, gradients (steps, batch, classes).
     """
     x, labels, lengths = ins
     steps, batch, classes = b.shape(x)
@@ -62,7 +62,8 @@ class _Input:
     def __init__(self, b: Any, ins: Any, outs: Any, i: Expr) -> None:
         self.b, self.i = b, i
         self.x, self.labels, self.lengths = ins
-        self.costs, self.gradient = outs
+        self.costs = outs[0]
+        self.gradient: Any = outs[1] if len(outs) > 1 else None
         self.steps, _, self.classes = b.shape(self.x)
         self.work = "float64" if self.x.dtype == "float64" else "float32"
         self.nothing = b.const(float("-inf"), "float64")
@@ -92,6 +93,8 @@ class _Input:
 
     def _no_gradient(self, first: Expr) -> None:
         """Zeros from step `first` on."""
+        if self.gradient is None:
+            return
         b, zero = self.b, self.b.const(0, self.gradient.dtype)
         with b.loop(self.steps, start=first) as t, b.loop(self.classes) as c:
             b.store(self.gradient, (t, self.i, c), zero)
@@ -117,7 +120,7 @@ class _Input:
     # ---- probabilities of classes
 
     def _softmax(self, t: Expr) -> None:
-        """Store the softmax of a step as its gradient so far, and the logarithm of its divisor."""
+        """Store the logarithm of the divisor of a softmax, and it as the step's gradient so far."""
         b, i = self.b, self.i
         largest = b.let(self._over_classes(
             maximum, float("-inf"), self.work, lambda c: self._activation(t, c)
@@ -127,11 +130,14 @@ class _Input:
 
         def power(c: Expr) -> Expr:
             value = b.let(exp(self._activation(t, c) - shift))
-            b.store(self.gradient, (t, i, c), cast_scalar(value, self.gradient.dtype))
+            if self.gradient is not None:
+                b.store(self.gradient, (t, i, c), cast_scalar(value, self.gradient.dtype))
             return cast_scalar(value, "float64")
 
         total = b.let(self._over_classes(add, 0.0, "float64", power))
         b.store(self.norm, t, cast_scalar(shift, "float64") + log(total))
+        if self.gradient is None:
+            return
         scale = b.let(cast_scalar(b.const(1.0, "float64") / total, self.work))
         with b.loop(self.classes, "simd") as c:
             value = cast_scalar(b.load(self.gradient, (t, i, c)), self.work) * scale
@@ -212,6 +218,8 @@ class _Input:
             b.load(self.alpha, end + 1), b.load(self.alpha, end), self.nothing
         ))
         b.store(self.costs, i, cast_scalar(-total, self.costs.dtype))
+        if self.gradient is None:
+            return
         with b.if_(eq(total, self.nothing)):
             self._no_gradient(b.integer(0))
         with b.else_():

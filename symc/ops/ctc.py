@@ -27,7 +27,7 @@ from .alignments import LABEL, LENGTH, write_alignments
 BAD_LABEL = "ctc: a label is no class: {0} of {1} classes"
 BAD_LENGTH = "ctc: an input has {0} steps, the activations have {1}"
 
-__all__ = ["ConnectionistTemporalClassification", "ctc"]
+__all__ = ["CTCCosts", "ConnectionistTemporalClassification", "ctc"]
 
 Array = Any
 
@@ -192,6 +192,28 @@ class ConnectionistTemporalClassification(BuiltinOp):
         if isinstance(g.type, DisconnectedType):
             return [g, *rest]
         return [outputs[1] * g.dimshuffle("x", 0, "x"), *rest]
+
+
+class CTCCosts(ConnectionistTemporalClassification):
+    """The costs alone: what is left where no gradient is used."""
+
+    def make_node(self, activations: Any, labels: Any, input_lengths: Any) -> Apply:
+        node = super().make_node(activations, labels, input_lengths)
+        return Apply(self, node.inputs, [node.outputs[0].type()])
+
+    def numpy(self, *arrays: Any) -> Any:
+        return super().numpy(*arrays)[0]
+
+    def shape(self, node: Apply, in_shapes: Sequence[Any], ctx: Any) -> list[tuple[Any, ...]]:
+        return super().shape(node, in_shapes, ctx)[:1]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Return that the activations determine the result."""
+        return [[True], [False], [False]]
+
+    def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
+        both = ConnectionistTemporalClassification(self.compute_grad).make_node(*inputs).outputs
+        return super().L_op(inputs, both, g_outputs)
 
 
 def ctc(activations: Any, labels: Any, input_lengths: Any) -> Any:

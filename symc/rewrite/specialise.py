@@ -6,6 +6,7 @@ from typing import Any
 
 from ..dtypes import DTYPES, is_float
 from ..ops.argmax import Argmax
+from ..ops.ctc import ConnectionistTemporalClassification, CTCCosts
 from ..ops.elemwise import elemwise_of
 from ..ops.math import inv, neg, sqr, sqrt
 from ..ops.reduce import Max, Min
@@ -158,6 +159,15 @@ def negative_of_negative(node: Any, ctx: Any) -> Any:
     if top is None or quotient is None or ctx.readers(x) != 1:
         return None
     return x.owner.op(top[0], quotient[1])
+
+
+@rule("specialise", ops=[ConnectionistTemporalClassification])
+def costs_of_alignments(node: Any, ctx: Any) -> Any:
+    """Where the gradient of ctc is not used only its costs are computed."""
+    costs, gradient = node.outputs
+    if not ctx.knows_readers(node) or ctx.clients(gradient) or not ctx.clients(costs):
+        return None
+    return [CTCCosts(node.op.compute_grad)(*node.inputs), None]
 
 
 @rule("specialise", ops=[Argmax])

@@ -12,6 +12,7 @@ import pytest
 import symc
 import symc.tensor as T
 from symc import function
+from symc.ops.ctc import CTCCosts
 from symc.runtime import native_available
 from symc.tensor.nnet.ctc import ConnectionistTemporalClassification, ctc
 
@@ -179,6 +180,22 @@ def test_nothing_is_left_to_python() -> None:
     kinds = {type(s).__name__ for s in step.maker.executor.main.lowered.all_steps}
     assert "ForeignStep" not in kinds
     assert "LoopStep" in kinds
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_costs_alone_are_computed_where_no_gradient_is_used(mode: str) -> None:
+    rng = np.random.default_rng(4)
+    x, labels = rng.standard_normal((9, 3, 20)), rng.integers(1, 4, (3, 4))
+    lengths = np.array([9, 0, 2])
+    expected = compiled(mode=mode)(x, labels, lengths)
+    a, k, n = T.dtensor3(), T.lmatrix(), T.lvector()
+    f = function([a, k, n], ctc(a, k, n), mode=mode)
+    np.testing.assert_array_equal(f(x, labels, lengths), expected[0])
+    outputs = f.maker.executor.optimized.outputs
+    assert [type(v.owner.op) for v in outputs] == [CTCCosts]
+    slope = symc.grad(CTCCosts()(a, k, n).sum(), a)
+    got = function([a, k, n], slope, mode=mode)(x, labels, lengths)
+    np.testing.assert_array_equal(got, expected[1])
 
 
 @pytest.mark.parametrize("mode", MODES)
