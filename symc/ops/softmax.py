@@ -201,9 +201,14 @@ class LogSoftmax(_AlongAxis):
         return point - sum_(exp(y) * point, axis=self.axis, keepdims=True)
 
 
+def _labels_as_indices(y: Any, x: Any) -> Any:
+    """Labels of the rows of `x` as indices; negative ones, which no class has, lie outside."""
+    return y if y.type.dtype.startswith("uint") else switch(y < 0, y - x.shape[1], y)
+
+
 def pick_per_row(x: Any, y: Any) -> Any:
-    """``x[i, y[i]]`` for every row i of a matrix."""
-    return AdvancedSubtensor((0, 1))(x, arange(x.shape[0]), y)
+    """``x[i, y[i]]`` for every row i of a matrix; a label outside [0, columns) is an error."""
+    return AdvancedSubtensor((0, 1))(x, arange(x.shape[0]), _labels_as_indices(y, x))
 
 
 def one_hot_like(y: Any, x: Any) -> Any:
@@ -285,7 +290,10 @@ class CrossentropySoftmax1Hot(BuiltinOp):
         g_nll, g_p = g_outputs
         total = None
         if not isinstance(g_nll.type, DisconnectedType):
-            total = g_nll.dimshuffle(0, "x") * (outputs[1] - one_hot_like(y, x))
+            # what is subtracted is written at its place: a label outside is an error here, too
+            place = arange(x.shape[0]), _labels_as_indices(y, x)
+            spread = g_nll.dimshuffle(0, "x") * outputs[1]
+            total = AdvancedIncSubtensor((0, 1))(spread, -g_nll, *place)
         if not isinstance(g_p.type, DisconnectedType):
             gp = g_p * outputs[1]
             term = gp - outputs[1] * sum_(gp, axis=1, keepdims=True)
@@ -412,6 +420,8 @@ def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
     ------
     TypeError
         If the ranks do not fit.
+    IndexOutOfBoundsError
+        When run with a class that is negative or too large.
     """
     coding_dist, true_dist = as_tensor_variable(coding_dist), as_tensor_variable(true_dist)
     if true_dist.type.ndim == coding_dist.type.ndim:

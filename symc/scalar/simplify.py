@@ -463,7 +463,8 @@ _BOUND_RULES: dict[str, Callable[..., Bounds]] = {
     "maximum": lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
     "minimum": lambda a, b: (min(a[0], b[0]), min(a[1], b[1])),
     "switch": lambda c, a, b: (min(a[0], b[0]), max(a[1], b[1])),
-    "convert_to_int64": lambda a: a,
+    # what exceeds int64, an uint64 say, becomes negative
+    "convert_to_int64": lambda a: a if a[1] < 2**63 else (-INF, INF),
 }
 
 

@@ -296,6 +296,35 @@ def test_confusion_matrix() -> None:
         T.nnet.confusion_matrix(T.lmatrix(), pred)
 
 
+@pytest.mark.parametrize("mode", [None, "NUMPY"])
+@pytest.mark.parametrize("label", [-1, -3, 3])
+def test_labels_outside_are_errors_in_values_and_in_gradients_alone(mode, label):
+    x, y = T.dmatrix("x"), T.ivector("y")
+    losses = [
+        T.nnet.crossentropy_softmax_1hot(x, y)[0],
+        T.nnet.categorical_crossentropy(T.nnet.softmax(x), y),
+        T.nnet.categorical_crossentropy(x, y),
+    ]
+    for loss in losses:
+        for wanted in (loss, symc.grad(loss.sum(), x)):
+            run_it = symc.function([x, y], wanted, mode=mode)
+            with pytest.raises(IndexError, match="out of bounds"):
+                run_it(np.ones((2, 3)), np.array([0, label], "int32"))
+            assert run_it(np.ones((2, 3)), np.array([0, 2], "int32")).shape[0] == 2
+
+
+@pytest.mark.parametrize("mode", [None, "NUMPY"])
+def test_indices_above_the_range_of_int64_count_from_the_end_as_in_numpy(mode):
+    x, i = T.dmatrix("x"), T.TensorType("uint64", (False,))("i")
+    values, large = np.arange(12.0).reshape(3, 4), np.array([0, 2**64 - 1], "uint64")
+    run_it = symc.function([x, i], [x[i], x[T.arange(2), i]], mode=mode)
+    rows, elements = run_it(values, large)
+    np.testing.assert_array_equal(rows, values[[0, -1]])
+    np.testing.assert_array_equal(elements, values[[0, 1], [0, -1]])
+    with pytest.raises(IndexError, match="out of bounds"):
+        run_it(values, np.array([0, 2**64 - 5], "uint64"))
+
+
 def test_further_functions_of_nnet() -> None:
     x, b, y = T.dmatrix("x"), T.dvector("b"), T.lvector("y")
     a, c, labels = normal(3, 4), normal(4), np.array([1, 0, 3])

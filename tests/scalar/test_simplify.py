@@ -109,6 +109,7 @@ def test_bounds():
     assert bounds(lt(n, m)) == (0, 1)
     assert bounds(cast(ctx.arg(0, "int8"), "int64")) == (-128, 127)
     assert bounds(cast(ctx.arg(0, "uint8"), "int64") * 2) == (0, 510)
+    assert bounds(cast(ctx.arg(0, "uint64"), "int64")) == (-inf, inf)
     assert bounds(ctx.arg(1, "int64")) == (-inf, inf)
     i = ctx.index("i")
     assert bounds(2 * i + 1, {i: (0, 9)}) == (1, 19)
