@@ -151,11 +151,11 @@ class Flag(Generic[T]):
             key = (id(section), self.name)
             for _, values in reversed(frames):
                 if key in values:
-                    return cast(T, values[key])
+                    return values[key]  # type: ignore[no-any-return]
         value = section._values[self.name]
         if value is _UNSET and self.computed is not None:
             return self.computed(section)
-        return cast(T, value)
+        return value  # type: ignore[no-any-return]
 
     def __set__(self, section: Section, value: object) -> None:
         parsed = section.check_flag(self, value)

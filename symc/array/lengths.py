@@ -12,6 +12,7 @@ derives its own facts.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -45,7 +46,7 @@ def known_lengths(variable: Any) -> Lengths:
         noted = variable.__dict__.get("static_shape")
     pattern = variable.type.broadcastable
     if noted is None:
-        return tuple(1 if b else None for b in pattern)
+        return _lengths_by_type(pattern)
     return tuple(1 if b else n for n, b in zip(noted, pattern, strict=True))
 
 
@@ -56,7 +57,12 @@ def sure_lengths(variable: Any) -> Lengths:
     """
     if isinstance(variable, Constant):
         return tuple(variable.data.shape)
-    return tuple(1 if b else None for b in variable.type.broadcastable)
+    return _lengths_by_type(variable.type.broadcastable)
+
+
+@functools.lru_cache(maxsize=1024)
+def _lengths_by_type(pattern: tuple[bool, ...]) -> Lengths:
+    return tuple(1 if b else None for b in pattern)
 
 
 def note_lengths(variable: Any, lengths: Lengths) -> None:

@@ -106,7 +106,7 @@ class Reverse:
         if null is not None:
             results: Sequence[Any] = [null] * len(node.inputs)
         else:
-            results = call_l_op(node, given)
+            results = call_l_op(node, given, wanted)
         for i, (var, term) in enumerate(zip(node.inputs, results, strict=True)):
             if wanted[i] and not isinstance(_checked(node, i, var, term).type, DisconnectedType):
                 self.terms.setdefault(var, []).append(term)
@@ -124,9 +124,18 @@ class Reverse:
         return gradient.astype(wanted)  # type: ignore[attr-defined, no-any-return]
 
 
-def call_l_op(node: Apply, given: list[Variable]) -> Sequence[Any]:
-    """The terms that the op of `node` gives, one per input."""
-    results = node.op.L_op(node.inputs, node.outputs, given)
+def call_l_op(
+    node: Apply, given: list[Variable], wanted: Sequence[bool] | None = None
+) -> Sequence[Any]:
+    """The terms that the op of `node` gives, one per input.
+
+    An op that has a method ``wanted_gradients`` is told which of them are wanted.
+    """
+    of_some = None if wanted is None else getattr(node.op, "wanted_gradients", None)
+    if of_some is None:
+        results = node.op.L_op(node.inputs, node.outputs, given)
+    else:
+        results = of_some(node.inputs, node.outputs, given, wanted)
     if not isinstance(results, (list, tuple)) or len(results) != len(node.inputs):
         count = len(results) if isinstance(results, (list, tuple)) else type(results).__name__
         raise ValueError(

@@ -94,9 +94,13 @@ class Elemwise(BuiltinOp):
         scalar_op = self.scalar_op
         scalar_op.check_arity(len(inputs))
         operands = as_operands(inputs, self._counts, comparison=self._comparison)
-        ndim = max(v.type.ndim for v in operands)
-        operands = [v if v.type.ndim == ndim else pad_left(v, ndim) for v in operands]
-        pattern = tuple(map(all, zip(*(v.type.broadcastable for v in operands), strict=True)))
+        patterns = {v.type.broadcastable for v in operands}
+        if len(patterns) == 1:
+            (pattern,) = patterns
+        else:
+            ndim = max(map(len, patterns))
+            operands = [v if v.type.ndim == ndim else pad_left(v, ndim) for v in operands]
+            pattern = tuple(map(all, zip(*(v.type.broadcastable for v in operands), strict=True)))
         out_dtypes = self._out_dtypes(operands)
         self._check_inplace(operands, pattern, out_dtypes)
         outputs = [_result_type(operands, dtype, pattern).make_variable() for dtype in out_dtypes]
@@ -135,6 +139,8 @@ class Elemwise(BuiltinOp):
         if not pattern:
             return None
         known = [known_lengths(v) for v in operands]
+        if known.count(known[0]) == len(known):
+            return known[0]
         merged: list[int | None] = []
         for axis in range(len(pattern)):
             found = {lengths[axis] for lengths in known} - {None, 1}
@@ -237,6 +243,27 @@ class Elemwise(BuiltinOp):
         return i == 0 and self.scalar_op.name == "second"
 
     def L_op(self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any]) -> list[Any]:
+        return self._gradients(inputs, outputs, g_outputs, [True] * len(inputs))
+
+    def wanted_gradients(
+        self,
+        inputs: list[Any],
+        outputs: list[Any],
+        g_outputs: list[Any],
+        wanted: Sequence[bool],
+    ) -> list[Any]:
+        """Return what `L_op` gives for the operands that are wanted, and anything for others."""
+        if type(self).L_op is not Elemwise.L_op:
+            return self.L_op(inputs, outputs, g_outputs)
+        return self._gradients(inputs, outputs, g_outputs, wanted)
+
+    def _gradients(
+        self,
+        inputs: list[Any],
+        outputs: list[Any],
+        g_outputs: list[Any],
+        wanted: Sequence[bool],
+    ) -> list[Any]:
         if all(isinstance(g.type, DisconnectedType) for g in g_outputs):
             return [disconnected_type() for _ in inputs]
         if all(is_discrete(o.type.dtype) for o in outputs):
@@ -249,7 +276,9 @@ class Elemwise(BuiltinOp):
             ]
         terms = self._scalar_gradients(inputs, outputs, g_outputs)
         return [
-            disconnected_type() if self._ignores(i) else self._gradient(i, x, term, inputs)
+            self._gradient(i, x, term, inputs)
+            if wanted[i] and not self._ignores(i)
+            else disconnected_type()
             for i, (x, term) in enumerate(zip(inputs, terms, strict=True))
         ]
 
