@@ -20,6 +20,7 @@
 #define SY_SLICE_BYTES (3 << 19)  /* and what all of them may need */
 #define SY_CHUNK_BYTES (256 << 10)
 #define SY_AFTER_BYTES (256 << 10) /* of results that wait for what is done afterwards */
+#define SY_AFTER_PLACES 64 /* in a row of these are whole vectors of any type */
 #define SY_WINDOWS_BYTES (24 << 10) /* of a tile's columns, that stay in the first cache */
 #define SY_CONVOLVE_PARALLEL 3e5 /* multiplications from which a second thread is worth it */
 #if SY_VECTOR_BYTES == 64

@@ -393,6 +393,12 @@ static void SY_R(sy_in_blocks_)(SY_R(sy_job_) *job, const sy_after *after) {
   if (job->parts > (rows + job->unit - 1) / job->unit) return;
   const int64_t bytes = job->unit * job->line * g->filters * (int64_t)sizeof(SY_T);
   job->wait = job->unit * (bytes < SY_AFTER_BYTES ? SY_AFTER_BYTES / bytes : 1);
+  int64_t even = job->unit; /* rows of which each channel has whole vectors */
+  while (even <= job->wait && even * (g->places / rows) % SY_AFTER_PLACES) even += job->unit;
+  if (even <= job->wait && even * job->parts <= rows) {
+    job->unit = even;
+    job->wait -= job->wait % even;
+  }
   job->after = after;
 }
 
