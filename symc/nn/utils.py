@@ -269,7 +269,8 @@ def create_param(spec: Any, shape: Sequence[int], name: str | None = None) -> An
     Raises
     ------
     ValueError
-        If a length is not positive, or the parameter has another shape or rank.
+        If a length is not positive, or the parameter has another shape or rank; the shape of an
+        expression is known where it is made of shared variables and constants.
     TypeError
         If `spec` is none of these, or a callable returned something else.
     """
@@ -297,9 +298,18 @@ def create_param(spec: Any, shape: Sequence[int], name: str | None = None) -> An
         )
     if isinstance(spec, symc.compile.SharedVariable):
         _check_shape(spec.get_value(borrow=True).shape, shape, name, source)
+    elif _has_values(spec):
+        read_shape = symc.function([], spec.shape, mode="NUMPY", no_default_updates=True)
+        _check_shape([int(n) for n in read_shape()], shape, name, source)
     if name and not spec.name:
         spec.name = name
     return spec
+
+
+def _has_values(expression: Any) -> bool:
+    """Whether an expression is computed from shared variables and constants alone."""
+    known = (symc.compile.SharedVariable, symc.Constant)
+    return all(isinstance(v, known) for v in graph_inputs([expression]))
 
 
 def _called(name: str | None) -> str:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import symc
 import symc.tensor as T
 from symc.nn import layers
 from symc.nn.init import Constant
@@ -29,6 +30,7 @@ MISTAKES = [
     (layers.InputLayer, ((None, 3), T.vector()), r"\(None, 3\), of 2 dimensions"),
     (layers.DenseLayer, ((None, None), 3), r"\(None, None\)"),
     (layers.DenseLayer, (ROWS, 3, np.ones((3, 3))), r"\(3, 3\), expected \(4, 3\)"),
+    (layers.DenseLayer, (ROWS, 3, symc.shared(np.ones((3, 2, 2))).flatten(2)), r"\(3, 4\), exp"),
     (layers.DenseLayer, (ROWS, 3, T.vector()), r"1 dimensions, the layer needs shape \(4, 3\)"),
     (layers.NINLayer, ((None, None, 3), 3), r"\(None, None, 3\)"),
     (layers.NINLayer, ((None, 2, None), 3, True), r"\(None, 2, None\)"),
