@@ -70,6 +70,7 @@ def extensions():
 DEMO = ["scikit-learn>=1.4", "matplotlib>=3.8", "rich>=13"]
 LEARN = ["scikit-learn>=1.6"]
 TEST = [
+    "setuptools",  # the sanitizers' test builds the extension; Python 3.12 comes without it
     "pytest>=8",
     "hypothesis>=6.90",
     "mpmath>=1.3",

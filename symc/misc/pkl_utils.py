@@ -169,6 +169,28 @@ class PersistentNdarrayLoad:
         return self.cache[name]
 
 
+class _Pickler(pickle.Pickler):
+    """A pickler with that rule for what is stored elsewhere."""
+
+    def __init__(self, file: BinaryIO, protocol: int, named: Callable[[Any], str | None]) -> None:
+        super().__init__(file, protocol)
+        self.named = named
+
+    def persistent_id(self, obj: Any) -> str | None:
+        return self.named(obj)
+
+
+class _Unpickler(pickle.Unpickler):
+    """An unpickler with that rule for what is stored elsewhere."""
+
+    def __init__(self, file: BinaryIO, stored: Callable[[str], Any]) -> None:
+        super().__init__(file)
+        self.stored = stored
+
+    def persistent_load(self, pid: str) -> Any:
+        return self.stored(pid)
+
+
 def dump(
     obj: Any,
     file_handler: BinaryIO,
@@ -188,9 +210,7 @@ def dump(
     """
     with zipfile.ZipFile(file_handler, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         text = io.BytesIO()
-        pickler = pickle.Pickler(text, protocol)
-        pickler.persistent_id = persistent_id(archive)  # type: ignore[method-assign]
-        pickler.dump(obj)
+        _Pickler(text, protocol, persistent_id(archive)).dump(obj)
         archive.writestr("pkl", text.getvalue())
 
 
@@ -204,6 +224,4 @@ def load(f: BinaryIO, persistent_load: type[PersistentNdarrayLoad] = PersistentN
         What reads arrays.
     """
     with zipfile.ZipFile(f) as archive, archive.open("pkl") as member:
-        unpickler = pickle.Unpickler(io.BytesIO(member.read()))
-        unpickler.persistent_load = persistent_load(archive)  # type: ignore[method-assign]
-        return unpickler.load()
+        return _Unpickler(io.BytesIO(member.read()), persistent_load(archive)).load()
