@@ -16,15 +16,13 @@ from ..scalar.expr import Expr, substitute, walk
 from ..scalar.logic import ge, le
 from ..scalar.op import REGISTRY, ScalarOp, intern_call
 from .accumulate import BLOCK_GROUPS, Accumulator, Names, accumulator
+from .applied import applied_functions, is_function, side_by_side
 from .place import Placer, Point
 from .prepare import cost, first_of_run, product, rebuild_stage, run_place, stage_roots
 from .target import Target
 
 CHUNK_NS = 15_000
 """Work of one chunk of a parallel loop."""
-
-FUNCTION_COST = 15
-"""Cost from which on an operation is a function of many instructions."""
 
 PREFETCH_BYTES = 65_536
 """Longest row that is prefetched while the row before it is worked on: it has to stay in cache."""
@@ -471,6 +469,29 @@ class Loops:
                 found[node] = self.ctx.load(array, (lane,), node.dtype)
         return found
 
+    def _applied(
+        self,
+        out: list[ir.Stmt],
+        stage: Stage,
+        point: Point,
+        lane: Expr,
+        counts: tuple[Expr, int],
+    ) -> Values:
+        """Apply what is called often to operands in memory; parameters as for :meth:`_runs`."""
+        found: Values = {}
+        if self.placer.kernel.risky:
+            return found
+        nodes = [n for n in walk(stage_roots(stage)) if n.kind == "call" and n.args]
+        for node in applied_functions(n for n in nodes if n.args[0].kind == "load"):
+            (operand,) = self.placer.place(node.args, point, self.values)
+            source = side_by_side(self.placer, operand, lane)
+            if source is not None:
+                array = self.names.fresh("strip")
+                out.append(ir.Array(array, node.dtype, counts[1]))
+                out.append(ir.Apply(array, node.op, counts[0], source))
+                found[node] = self.ctx.load(array, (lane,), node.dtype)
+        return found
+
     def _strip_loops(
         self,
         stage: Stage,
@@ -495,7 +516,9 @@ class Loops:
         index, lane = self.names.index("l")
         held = [(a, self.names.fresh("strip"), lane) for a in accumulators]
         inside += [ir.Array(name, a.reduction.value.dtype, length) for a, name, _ in held]
-        runs = self._runs(inside, stage, point | {axis.key: start + lane}, lane, (width, length))
+        ahead = point | {axis.key: start + lane}
+        runs = self._runs(inside, stage, ahead, lane, (width, length))
+        runs |= self._applied(inside, stage, ahead, lane, (width, length))
         element: list[ir.Stmt] = []
         at = point | {axis.key: self.names.let(element, start + lane)}
         self.values |= runs
@@ -520,11 +543,6 @@ class Loops:
         inside.append(ir.If(rest > zero, (group(whole, rest),)))
         inside += [s for a in accumulators for s in a.flush(self.kind)]
         return [ir.For(key, *span, tuple(inside), step=length)]
-
-
-def is_function(node: Expr) -> bool:
-    """Whether an expression calls a function of many instructions."""
-    return node.kind == "call" and node.op.cost >= FUNCTION_COST
 
 
 def vector_kind(roots: Sequence[Expr]) -> str:

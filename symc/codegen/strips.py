@@ -18,8 +18,8 @@ from ..loop import ir
 from ..loop.kernel import Store
 from ..scalar.arith import minimum
 from ..scalar.expr import Expr, substitute, walk
-from .cstyle import MAX_INLINED
-from .loops import Loops, is_function
+from .applied import applied_functions, is_function, side_by_side
+from .loops import Loops
 from .place import Point
 from .prepare import first_of_loads, first_of_run
 
@@ -30,8 +30,6 @@ STRIP_BYTES = 1024
 FEW = 8
 """Functions up to which the arrays are twice as long, and still in the first-level cache: loops of
 16 vectors spend a twentieth of their time on beginning and ending."""
-OFTEN = 3
-"""Uses of one function in a kernel from which on it is not inlined."""
 REPEATED_COST = 6
 """What costs more than this and is needed by several sweeps is held in an array, too."""
 
@@ -65,7 +63,7 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     held: dict[Expr, Expr] = {}
     zero = ctx.integer(0)
     sweeps = _sweeps(values)
-    applied = _applied(sweeps)
+    applied = applied_functions(sweeps)
     for value in sweeps:
         array = names.fresh("strip")
         if (first := first_of_run(value, lane)) is not None:
@@ -92,29 +90,11 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     return [ir.For(key, low, high, tuple(inside), step=length)]
 
 
-def _applied(sweeps: Sequence[Expr]) -> set[Expr]:
-    """The functions of kernels with many that are applied by C functions of their own.
-
-    Such a function is compiled once however often it is used, and has no scalar rest.
-    """
-    functions = [
-        n
-        for n in sweeps
-        if is_function(n) and n.op.nin == 1 and n.op.vector and n.args[0].dtype == n.dtype
-    ]
-    uses = Counter(n.op for n in functions)
-    many = len(functions) > MAX_INLINED or max(uses.values(), default=0) >= OFTEN
-    return set(functions) if many else set()
-
-
 def _in_memory(loops: Loops, value: Expr, held: dict[Expr, Expr], lane: Expr) -> Expr | None:
     """The load of the value of the first lane, if those of all lanes lie side by side."""
     if value in held:
         return first_of_loads(held[value], lane)
-    placer = loops.placer
-    if value.kind != "load" or not (placer.flat or value.payload in placer.unit_requirements()):
-        return None
-    return first_of_loads(value, lane)
+    return side_by_side(loops.placer, value, lane)
 
 
 def _length(loops: Loops) -> int:

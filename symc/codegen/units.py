@@ -17,6 +17,8 @@ from .flags import level_for
 
 UNIT_LINES = 450
 """Lines of kernels in a unit; it takes about a third of a second to compile."""
+STRIPS_LINES = 200
+"""Lines of a program from which on functions for strips are compiled beside the kernels."""
 JOINED_LINES = 2500
 """Lines of joined units, about as many as are compiled in ten times the time of the headers."""
 _SYSTEM = ("complex.h", "math.h", "stdint.h")
@@ -56,8 +58,9 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     kernels = list(body.functions.values())
     lines = sum(k.text.count("\n") for k in kernels)
     levels = sorted({k.level for k in kernels} or {level_for(0)})
-    if len(levels) == 1 and lines <= UNIT_LINES * 5 // 4:
-        called = _called(kernels)
+    called = _called(kernels)
+    shared = [f for f in called if f.head]
+    if len(levels) == 1 and lines <= (STRIPS_LINES if shared else UNIT_LINES * 5 // 4):
         needs = body.needs.union(*[k.needs for k in kernels], *[f.needs for f in called])
         parts = [_named(body, k) for k in kernels]
         text = "".join([_head(needs), _STATIC, outlined_text(called), *parts, main])
@@ -68,7 +71,6 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
         for group in _groups([k for k in kernels if k.level == level]):
             needs = set().union(*[k.needs for k in group])
             texts.append((_head(needs) + _SHARED, _kernels_text(body, group), level))
-    shared = [f for f in _called(kernels) if f.head]
     if shared:
         needs = set().union(*[f.needs for f in shared])
         texts.append((_head(needs), outlined_text(shared), level_for(0, strips=True)))

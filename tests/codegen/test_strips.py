@@ -66,6 +66,28 @@ def test_functions_used_often(dtype):
             np.testing.assert_allclose(actual, right, rtol=20 * RTOL[dtype], atol=RTOL[dtype])
 
 
+def waves(m, a, b, c, d):
+    """A sum that calls one function of several operands in memory, and of what is computed."""
+    return m.cos(a) * m.cos(b) + m.cos(c) * m.cos(d) + m.cos(a + b)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_reductions_that_call_a_function_often(dtype, axis):
+    operands = [T.TensorType(dtype, (False, False))() for _ in "abcd"]
+    f = symc.function(operands, waves(T, *operands).sum(axis=axis))
+    texts = [unit.text for unit in f.maker.executor.main.source("symc").units]
+    assert axis == 0 or max(text.count("sy_strip_cos") for text in texts) > 4
+    for shape in [(0, 3), (1, 1), (3, 7), (5, 300), (300, 5), (2, 5000)]:
+        x = inputs(dtype, *[shape] * 4)
+        x[0][-1:, -2:] = 1e9
+        strided = [np.repeat(v, 2, axis=1)[:, ::2] for v in x]
+        right = waves(np, *x).astype("float64")
+        for given in (x, strided):
+            tolerance = RTOL[dtype] * (10 + np.abs(right).sum())
+            np.testing.assert_allclose(f(*given), right.sum(axis), rtol=0, atol=tolerance)
+
+
 def test_updates_in_place():
     x, y = inputs("float64", 300, 300)
     state, b = symc.shared(x), T.dvector()
