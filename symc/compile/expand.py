@@ -17,6 +17,7 @@ from ..config import change_flags, config
 from ..graph.node import Apply, Variable
 from ..graph.walk import toposort
 from ..ops.elemwise import Elemwise
+from ..rewrite.context import Numbers
 from ..rewrite.inner import with_inner_graphs
 
 MAX_TERMS = 8
@@ -33,6 +34,7 @@ def expanded(outputs: Sequence[Variable]) -> list[Variable]:
     final: dict[Variable, Variable] = {}
     interned: dict[object, Apply] = {}
     depth: dict[Variable, int] = {}
+    numbers = Numbers()
 
     def put(roots: Sequence[Variable]) -> list[Variable]:
         pending = [list(reversed(toposort(list(roots))))]
@@ -46,7 +48,9 @@ def expanded(outputs: Sequence[Variable]) -> list[Variable]:
                 continue
             expansion = waiting.get(node)
             if expansion is None:
-                found = _interned(node, [final.get(v, v) for v in node.inputs], interned)
+                found = _interned(
+                    node, [final.get(v, v) for v in node.inputs], interned, numbers
+                )
                 expand = getattr(found.op, "expand", None)
                 expansion = None if expand is None else expand(found)
                 if expansion is None:
@@ -92,12 +96,14 @@ def _inherit_trace(node: Apply, expansion: Sequence[Variable]) -> None:
         stack.extend(owner.inputs)
 
 
-def _interned(node: Apply, inputs: list[Variable], table: dict[object, Apply]) -> Apply:
-    key = (node.op, tuple(map(id, inputs)), tuple(o.type for o in node.outputs))
+def _interned(
+    node: Apply, inputs: list[Variable], table: dict[object, Apply], numbers: Numbers
+) -> Apply:
+    types = [o.type for o in node.outputs]
+    key = (numbers.of(node.op), tuple(map(id, inputs)), *map(numbers.of, types))
     found = table.get(key)
     if found is None:
-        changed = any(a is not b for a, b in zip(node.inputs, inputs, strict=True))
-        found = node.clone_with_new_inputs(inputs) if changed else node
+        found = node if inputs == node.inputs else node.clone_with_new_inputs(inputs)
         table[key] = found
     return found
 

@@ -105,7 +105,15 @@ class RewriteContext:
         self._known: set[Apply] = set()
         self._roots: tuple[Variable, ...] | None = None
         self._order: list[Apply] = []
+        self._sorted: tuple[tuple[Variable, ...] | None, list[Apply]] = (None, [])
         self._stale = False
+
+    def ordered(self, outputs: Sequence[Variable]) -> list[Apply]:
+        """The nodes of a graph in topological order; not to be changed."""
+        roots = tuple(outputs)
+        if roots != self._sorted[0]:  # graphs don't change, so equal roots have one order
+            self._sorted = roots, toposort(outputs)
+        return self._sorted[1]
 
     # ---- readers: a snapshot, taken when a sweep begins
 
@@ -125,7 +133,7 @@ class RewriteContext:
         if roots == self._roots and not self._stale:  # graphs don't change, so all is as it was
             return self._order, set()
         before = self._clients
-        order = toposort(outputs)
+        order = self.ordered(outputs)
         self._roots, self._order, self._stale = roots, order, False
         self._known = set(order)
         clients: dict[Variable, list[Apply | None]] = {}

@@ -428,13 +428,14 @@ def _optimize(outputs: Sequence[Variable], facts: Any, selection: Selection) -> 
             compute_test_value=config.compute_test_value_opt,
         ),
     ):
-        log.outputs = private_graphs(log.outputs)
+        log.outputs = private_graphs(log.outputs, ctx.ordered(log.outputs))
         _run_phases(EARLY_PHASES, ctx, log)
         _rewrite_inside(EARLY_PHASES, ctx, log)
         _run_phases(("scan",), ctx, log)
-        log.outputs = private_graphs(log.outputs)  # a rule may have left the old loop in use
+        # A rule may have left the old loop in use.
+        log.outputs = private_graphs(log.outputs, ctx.ordered(log.outputs))
         _rewrite_inside(("scan",), ctx, log)
-        log.outputs = private_graphs(log.outputs)
+        log.outputs = private_graphs(log.outputs, ctx.ordered(log.outputs))
         _rewrite_inside(LATE_PHASES, ctx, log)
         _run_phases(LATE_PHASES, ctx, log)
     return log
@@ -461,7 +462,7 @@ def _rewrite_inside(names: Sequence[str], ctx: RewriteContext, log: Optimized) -
         _rewrite_inside(names, inner, own)
         return node.op.rebuilt(own.outputs)
 
-    log.outputs = with_inner_graphs(log.outputs, rewritten)
+    log.outputs = with_inner_graphs(log.outputs, rewritten, ctx.ordered(log.outputs))
 
 
 _CANONICAL = Selection("merge").including("fold", "canonical")

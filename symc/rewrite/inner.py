@@ -11,8 +11,10 @@ from ..graph.walk import toposort
 __all__ = ["private_graphs", "with_inner_graphs"]
 
 
-def private_graphs(outputs: Sequence[Variable]) -> list[Variable]:
-    """`outputs`, in which no two nodes share an inner graph.
+def private_graphs(
+    outputs: Sequence[Variable], order: Sequence[Apply] | None = None
+) -> list[Variable]:
+    """`outputs`, in which no two nodes share an inner graph; `order` as in `with_inner_graphs`.
 
     What is known about lengths is known about variables, so the variables of an inner graph must
     belong to one node.
@@ -22,11 +24,13 @@ def private_graphs(outputs: Sequence[Variable]) -> list[Variable]:
         own = node.op.private()
         return own.rebuilt(private_graphs(own.outputs))
 
-    return with_inner_graphs(outputs, private)
+    return with_inner_graphs(outputs, private, order)
 
 
 def with_inner_graphs(
-    outputs: Sequence[Variable], change: Callable[[Apply], Any]
+    outputs: Sequence[Variable],
+    change: Callable[[Apply], Any],
+    order: Sequence[Apply] | None = None,
 ) -> list[Variable]:
     """`outputs`, in which ops with inner graphs are replaced.
 
@@ -36,9 +40,12 @@ def with_inner_graphs(
     change : callable
         ``change(node)``: the op that takes the place of ``node.op``, which has an inner graph. The
         operands of the node are final.
+    order : sequence of Apply, optional
+        The nodes in topological order, where that is known.
     """
-    order = toposort(list(outputs))
-    if not any(hasattr(node.op, "inner_graph") for node in order):
+    order = toposort(list(outputs)) if order is None else order
+    ops = {id(node.op): node.op for node in order}  # few ops, many nodes
+    if not any(hasattr(op, "inner_graph") for op in ops.values()):
         return list(outputs)
     final: dict[Variable, Variable] = {}
     for node in order:

@@ -111,6 +111,7 @@ class Pattern:
         self.kinds = kinds
         self.when = when
         self._open = frozenset(placeholders)
+        self._below_root: dict[Variable, list[Any]] = {}
         self.needed = self._open & set(_leaves(right))
         self._dropped = [p for p in placeholders if p not in self.needed]
         self._elementwise = all(isinstance(n.op, Elemwise) for n in toposort([left, right]))
@@ -190,7 +191,22 @@ class Pattern:
 
     def _match_root(self, out: Variable) -> Iterator[tuple[Bindings, Beside]]:
         for form in self.forms:
-            yield from self._match_form(form.owner, out.owner)
+            if self._may_match(form, out.owner):
+                yield from self._match_form(form.owner, out.owner)
+
+    def _may_match(self, form: Variable, node: Any) -> bool:
+        """Early reject: whether each operation right below the root occurs below that of `node`."""
+        needed = self._below_root.get(form)
+        if needed is None:
+            needed = self._below_root[form] = _ops_below(form)
+        for scalar_op in needed:
+            for v in node.inputs:
+                owner = v.owner
+                if owner is not None and getattr(owner.op, "scalar_op", None) is scalar_op:
+                    break
+            else:
+                return False
+        return True
 
     def _match_form(self, wanted: Any, node: Any) -> Iterator[tuple[Bindings, Beside]]:
         if not self._fits(wanted, node):
@@ -352,6 +368,15 @@ def _factors(x: Variable, whole: bool) -> Iterator[tuple[Variable, list[Variable
     if operands is not None and len(operands) <= _MAX_OPERANDS:
         for i, v in enumerate(operands):
             yield v, operands[:i] + operands[i + 1 :]
+
+
+def _ops_below(form: Variable) -> list[Any]:
+    """The scalar ops of a form's operands; none of a quotient's, which are sought in products."""
+    node: Any = form.owner
+    if is_elemwise(form, true_div):
+        return []
+    owners = [v.owner for v in node.inputs if v.owner is not None]
+    return [owner.op.scalar_op for owner in owners if isinstance(owner.op, Elemwise)]
 
 
 def _leaves(x: Variable) -> list[Variable]:

@@ -48,9 +48,8 @@ def loop_contained_first(outputs: Sequence[Variable], ctx: Any) -> list[Variable
 @graph_pass("scan", tags=("scan", "merge"))
 def loop_contained(outputs: Sequence[Variable], ctx: Any) -> list[Variable] | None:
     """A loop that computes what another one computes, too, is not run."""
-    del ctx
     groups: dict[Any, list[Apply]] = {}
-    for node in toposort(list(outputs)):
+    for node in ctx.ordered(outputs):
         if isinstance(node.op, Scan):
             key = (tuple(map(id, node.inputs)), node.op.info.taps, node.op.info.states)
             groups.setdefault(key, []).append(node)
@@ -314,8 +313,10 @@ def _product(a: Any, b: Any, ctx: Any) -> Any:
 @graph_pass("scan", tags=("scan",))
 def loop_last_rows(outputs: Sequence[Variable], ctx: Any) -> list[Variable] | None:
     """Of what a loop computes only the last rows are kept, where only these are read."""
+    order = ctx.ordered(outputs)
+    if not any(isinstance(node.op, Scan) for node in order):
+        return None
     clients: dict[Variable, list[Apply | None]] = {out: [None] for out in outputs}
-    order = toposort(list(outputs))
     for node in order:
         for variable in node.inputs:
             clients.setdefault(variable, []).append(node)
