@@ -206,3 +206,30 @@ def linear(x: Any) -> Any:
 
 
 identity = linear
+
+
+def function_of(nonlinearity: Any) -> Any:
+    """Return the function that a layer applies.
+
+    Parameters
+    ----------
+    nonlinearity : callable or None
+        None for the identity.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    TypeError
+        If it can't be called: the name of a function, say.
+    """
+    if nonlinearity is None:
+        return identity
+    if not callable(nonlinearity):
+        raise TypeError(
+            "a nonlinearity is a function of an expression, or None, got "
+            f"{type(nonlinearity).__name__}: {nonlinearity!r:.80}"
+        )
+    return nonlinearity

@@ -189,6 +189,12 @@ class Layer(metaclass=_Built):
                 f"{tuple(shape)}, expected {tuple(wanted)}"
             )
 
+    def _check_least(self, least: int, **numbers: tuple[int, ...]) -> None:
+        """Refuse smaller numbers."""
+        for name, values in numbers.items():
+            if any(n < least for n in values):
+                raise ValueError(f"{self._called()}: {name} is at least {least}, got {values}")
+
     def _check_rank(self, *ranks: int) -> None:
         """Refuse an input of another rank."""
         if len(self.input_shape) not in ranks:

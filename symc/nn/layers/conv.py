@@ -139,7 +139,7 @@ class BaseConvLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incoming, **kwargs)
-        self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
+        self.nonlinearity = nonlinearities.function_of(nonlinearity)
         rank = len(self.input_shape)
         self.n = rank - 2 if n is None else n
         if rank != self.n + 2:
@@ -151,6 +151,7 @@ class BaseConvLayer(Layer):
         self.filter_size = as_tuple(filter_size, self.n, int)
         self.flip_filters = flip_filters
         self.stride = as_tuple(stride, self.n, int)
+        self._check_least(1, filter_size=self.filter_size, stride=self.stride)
         self.untie_biases = untie_biases
         self.pad = self._zeros_around(pad)
         self.num_groups = num_groups
@@ -174,7 +175,16 @@ class BaseConvLayer(Layer):
             )
         if pad == "valid":
             return as_tuple(0, self.n)
-        return pad if pad in ("full", "same") else as_tuple(pad, self.n, int)
+        if pad in ("full", "same"):
+            return pad
+        if isinstance(pad, str):
+            raise ValueError(
+                f"{self._called()}: pad is a number, a tuple, 'valid', 'full' or 'same', got "
+                f"{pad!r}"
+            )
+        widths = as_tuple(pad, self.n, int)
+        self._check_least(0, pad=widths)
+        return widths
 
     def _check_channels(self) -> None:
         channels, groups = self._channels(), self.num_groups
@@ -522,6 +532,8 @@ class DilatedConv2DLayer(BaseConvLayer):
         **kwargs: Any,
     ) -> None:
         self.dilation = as_tuple(dilation, 2, int)
+        if min(self.dilation) < 1:
+            raise ValueError(f"a dilation is at least 1, got {self.dilation}")
         super().__init__(
             incoming, num_filters, filter_size, 1, pad, untie_biases, W, b, nonlinearity,
             flip_filters, n=2, **kwargs,

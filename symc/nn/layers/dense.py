@@ -48,7 +48,7 @@ class DenseLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incoming, **kwargs)
-        self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
+        self.nonlinearity = nonlinearities.function_of(nonlinearity)
         self.num_units = num_units
         axes = len(self.input_shape)
         if num_leading_axes >= axes:
@@ -120,7 +120,7 @@ class NINLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incoming, **kwargs)
-        self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
+        self.nonlinearity = nonlinearities.function_of(nonlinearity)
         self.num_units = num_units
         self.untie_biases = untie_biases
         channels, places = self._channels_and_places()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import symc
@@ -37,6 +38,11 @@ class InputLayer(Layer):
         self, shape: Any, input_var: Any = None, name: str | None = None, **kwargs: Any
     ) -> None:
         self.name = name
+        if isinstance(shape, str) or not isinstance(shape, Iterable):
+            raise TypeError(
+                f"{type(self).__name__}: a shape is a tuple of lengths, got "
+                f"{type(shape).__name__}: {shape!r:.80}"
+            )
         self.shape = tuple(shape)
         self.params = {}
         self.param_shapes = {}

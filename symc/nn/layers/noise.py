@@ -64,6 +64,8 @@ class DropoutLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incoming, **kwargs)
+        if isinstance(p, (int, float)) and not (0 <= p < 1 or (p == 1 and not rescale)):
+            raise ValueError(f"{self._called()}: p is at least 0 and below 1, got {p}")
         self._srng = new_streams()
         self.p = p
         self.rescale = rescale

@@ -8,6 +8,7 @@ from typing import Any
 import symc.tensor as T
 from symc.nn.layers.base import Layer
 from symc.nn.utils import as_tuple
+from symc.ops.pool.geometry import MODES
 from symc.tensor.signal import pool
 
 __all__ = [
@@ -88,6 +89,15 @@ class _PoolLayer(Layer):
         self.pool_size = as_tuple(pool_size, self.axes)
         self.stride = self.pool_size if stride is None else as_tuple(stride, self.axes)
         self.pad = as_tuple(pad, self.axes)
+        self._check_least(1, pool_size=self.pool_size, stride=self.stride)
+        self._check_least(0, pad=self.pad)
+        if any(p >= size for p, size in zip(self.pad, self.pool_size, strict=True)):
+            raise ValueError(
+                f"{self._called()}: pad is less than pool_size, got {self.pad} and "
+                f"{self.pool_size}"
+            )
+        if mode not in MODES:
+            raise ValueError(f"{self._called()}: mode is one of {', '.join(MODES)}, got {mode!r}")
         self.ignore_border = ignore_border
         self.mode = mode
 
@@ -392,6 +402,11 @@ class GlobalPoolLayer(Layer):
         return self.pool_function(input.flatten(3), axis=2)
 
 
+def _check_pyramid_mode(mode: str) -> None:
+    if mode[:3] not in ("max", "sum", "ave"):
+        raise ValueError(f"mode is 'max', 'sum' or 'average...', got {mode!r}")
+
+
 def pool_2d_nxn_regions(inputs: Any, output_size: int, mode: str = "max") -> list[Any]:
     """Pool images over a grid of ``n`` by ``n`` regions that may overlap.
 
@@ -416,9 +431,8 @@ def pool_2d_nxn_regions(inputs: Any, output_size: int, mode: str = "max") -> lis
     ValueError
         For another mode.
     """
+    _check_pyramid_mode(mode)
     reductions: dict[str, Any] = {"max": T.max, "sum": T.sum, "ave": T.mean}
-    if mode[:3] not in reductions:
-        raise ValueError(f"mode is 'max', 'sum' or 'average...', got {mode!r}")
     n = output_size
 
     def edges(length: Any, i: int) -> slice:
@@ -475,6 +489,17 @@ class SpatialPyramidPoolingLayer(Layer):
         self.mode = mode
         self.implementation = implementation
         self.pool_dims = list(pool_dims)
+        if not all(isinstance(n, int) and n >= 1 for n in self.pool_dims):
+            raise ValueError(
+                f"{self._called()}: pool_dims are positive integers, got {self.pool_dims}"
+            )
+        lengths = [n for n in self.input_shape[2:] if n is not None]
+        if lengths and implementation == "fast" and max(self.pool_dims) > min(lengths):
+            raise ValueError(
+                f"{self._called()}: {max(self.pool_dims)} regions along an axis of an input of "
+                f"shape {self.input_shape}; implementation='kaiming' lets regions overlap"
+            )
+        _check_pyramid_mode(mode)
 
     def get_output_shape_for(self, input_shape: Any) -> Any:
         """Batch, channels, and the number of regions of all levels."""

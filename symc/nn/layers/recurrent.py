@@ -243,7 +243,7 @@ mask_input, only_return_final
     ) -> None:
         self.input_to_hidden = input_to_hidden
         self.hidden_to_hidden = hidden_to_hidden
-        self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
+        self.nonlinearity = nonlinearities.function_of(nonlinearity)
         lengths = tuple(hidden_to_hidden.output_shape[1:])
         super().__init__(
             incoming, [("hid_init", hid_init, lengths)], backwards, learn_init, gradient_steps,
@@ -399,7 +399,7 @@ class Gate:
         self.W_hid = W_hid
         self.W_cell = W_cell
         self.b = b
-        self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
+        self.nonlinearity = nonlinearities.function_of(nonlinearity)
 
 
 class _GatedLayer(_Recurrent):
@@ -506,7 +506,7 @@ mask_input, only_return_final, name
         only_return_final: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
+        self.nonlinearity = nonlinearities.function_of(nonlinearity)
         self.num_units = num_units
         self.peepholes = peepholes
         units = (num_units,)

@@ -45,7 +45,7 @@ class NonlinearityLayer(Layer):
         self, incoming: Any, nonlinearity: Any = nonlinearities.rectify, **kwargs: Any
     ) -> None:
         super().__init__(incoming, **kwargs)
-        self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
+        self.nonlinearity = nonlinearities.function_of(nonlinearity)
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """``nonlinearity(x)``."""
