@@ -136,9 +136,10 @@ class OnednnFlags(Section):
 
     enabled = Flag(
         "auto",
-        "Whether oneDNN computes convolutions of float32: auto where it is quicker by a rule, on "
-        "wherever it can, off nowhere. Holds for a function from when it is compiled.",
-        choices=("auto", "on", "off"),
+        "Whether oneDNN computes convolutions of float32: auto where it is quicker by a rule, "
+        "measure where it was quicker when both were tried (once for a shape, kept in the cache), "
+        "on wherever it can, off nowhere. Read when a compiled program is loaded.",
+        choices=("auto", "measure", "on", "off"),
         aliases={"True": "on", "False": "off"},
     )
     library_path = Flag(

@@ -116,8 +116,8 @@ def _onednn() -> Iterator[Finding]:
         cure = "optional, for some convolutions: python3 -m pip install onednn-cpu-gomp"
         yield Finding("oneDNN", NOTE, f"was not found; {found.problem}", cure)
     else:
-        where = "by rule" if config.onednn.enabled == "auto" else "wherever it can"
-        yield Finding("oneDNN", OK, f"{found.version} from {found.path}; convolves {where}")
+        text = f"{found.version} from {found.path}; onednn.enabled is {config.onednn.enabled}"
+        yield Finding("oneDNN", OK, text)
 
 
 def _threads() -> Iterator[Finding]:

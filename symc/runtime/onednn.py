@@ -7,14 +7,19 @@ are called by ``csrc/onednn.c``, each on one of symc's own threads.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config import config
+from ..errors import CacheError
 from ..lazy import LazyModule
 from . import native
+from .build import load_blob, store_blob
 from .notice import notice_once
+from .store import digest_of
+from .toolchain import find_compiler
 
 __all__ = ["OnednnInfo", "find_onednn", "look_again", "onednn_count", "onednn_mode"]
 
@@ -48,10 +53,11 @@ const version_of *dnnl_version(void);
 """
 _SONAME = "libdnnl.so.3"
 _PACKAGE = "onednn-cpu-gomp"
-_MODES = {"off": 0, "auto": 1, "on": 2}  # SY_ONEDNN_* of csrc/callpath.h
+_MODES = {"off": 0, "auto": 1, "on": 2, "measure": 3}  # SY_ONEDNN_* of csrc/callpath.h
 
 _lock = threading.Lock()
 _kept: list[Any] = []  # a library that is closed would take its code with it
+_choices: dict[str, int] = {}  # by key in the cache: 1 where oneDNN is quicker
 
 
 @dataclass(frozen=True)
@@ -147,10 +153,33 @@ def _find_or_tell() -> None:
         )
 
 
+def _judge(shape: bytes, choice: int) -> int:
+    """The choice for a shape that holds, 1 for oneDNN: the first one ever made; -1: there is none.
+
+    Called by the extension before it measures, with -1, and after.
+    """
+    name = digest_of("oneDNN is quicker", find_compiler().identity, shape)
+    with _lock:
+        if name not in _choices:
+            kept = load_blob(name)
+            if kept is not None:
+                _choices[name] = int(kept)
+            elif choice >= 0:
+                _choices[name] = choice
+                with suppress(CacheError):  # the next process measures again
+                    store_blob(name, b"%d" % choice)
+        return _choices.get(name, -1)
+
+
 def look_again() -> None:
-    """Have the library looked for when it is wanted next; a library that was opened stays."""
+    """Look for the library and for measured choices when they are wanted next.
+
+    A library that has been opened stays.
+    """
     if native.callpath is not None:
+        _choices.clear()
         native.callpath.set_onednn_finder(_find_or_tell)
+        native.callpath.set_onednn_judge(_judge)
 
 
 look_again()

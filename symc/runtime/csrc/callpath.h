@@ -62,7 +62,7 @@ extern PyMethodDef sy_blas_methods[];
 
 /* ---- onednn.c: convolutions of a library that may be there ------------------------------------- */
 
-enum { SY_ONEDNN_OFF, SY_ONEDNN_AUTO, SY_ONEDNN_ON };
+enum { SY_ONEDNN_OFF, SY_ONEDNN_AUTO, SY_ONEDNN_ON, SY_ONEDNN_MEASURE };
 
 extern PyMethodDef sy_onednn_methods[];
 /* Put oneDNN in front of the table's own convolutions for float32. */

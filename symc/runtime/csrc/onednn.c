@@ -21,23 +21,37 @@ static sy_convolutions table[SY_BLAS_TYPES];
 
 /* ---- finding the library ---------------------------------------------------------------------- */
 
-/* Whether oneDNN is there, looking for it if nobody has; -1 with an error recorded. */
-static int is_there(sy_call *call) {
-  if (atomic_load(&state) != UNKNOWN) return atomic_load(&state) == PRESENT;
+PyObject *sy_dnn_ask(sy_call *call, PyObject *callable, const char *key, int64_t bytes, int answer) {
+  PyObject *const found = key ? PyObject_CallFunction(callable, "y#i", key, (Py_ssize_t)bytes, answer)
+                              : PyObject_CallNoArgs(callable);
+  if (found) return found;
+  sy_frame *const f = call->frame;
+  Py_XSETREF(f->exception, sy_take_exception());
+  call->api->fail(call, SY_E_PYTHON, -1, NULL, 0);
+  return NULL;
+}
+
+PyThreadState *sy_dnn_take_gil(sy_call *call) {
   sy_frame *const f = call->frame;
   PyThreadState *const released = f->released;
   if (released) PyEval_RestoreThread(released);
   f->released = NULL;
-  PyObject *const found = finder ? PyObject_CallNoArgs(finder) : Py_NewRef(Py_None);
-  if (found) {
-    int unknown = UNKNOWN;
-    atomic_compare_exchange_strong(&state, &unknown, ABSENT);
-    Py_DECREF(found);
-  } else {
-    Py_XSETREF(f->exception, sy_take_exception());
-    call->api->fail(call, SY_E_PYTHON, -1, NULL, 0);
-  }
-  if (released) f->released = PyEval_SaveThread();
+  return released;
+}
+
+void sy_dnn_give_gil(sy_call *call, PyThreadState *released) {
+  if (released) ((sy_frame *)call->frame)->released = PyEval_SaveThread();
+}
+
+/* Whether oneDNN is there, looking for it if nobody has; -1 with an error recorded. */
+static int is_there(sy_call *call) {
+  if (atomic_load(&state) != UNKNOWN) return atomic_load(&state) == PRESENT;
+  PyThreadState *const released = sy_dnn_take_gil(call);
+  PyObject *const found = finder ? sy_dnn_ask(call, finder, NULL, 0, 0) : Py_NewRef(Py_None);
+  int unknown = UNKNOWN;
+  if (found) atomic_compare_exchange_strong(&state, &unknown, ABSENT);
+  Py_XDECREF(found);
+  sy_dnn_give_gil(call, released);
   return found ? atomic_load(&state) == PRESENT : -1;
 }
 
@@ -132,17 +146,17 @@ static int is_dense(const sy_value *w, const sy_dnn_shape *shape) {
 
 /* ---- the convolutions ------------------------------------------------------------------------- */
 
-/* As `sy_dnn_run`, with filters in any layout. */
-static int run_any(sy_call *call, const sy_dnn_shape *shape, int turned, const sy_value *x,
-                   const sy_value *w, const sy_value *y, const sy_after *after) {
-  float *const data[3] = {(float *)x->data, (float *)w->data, (float *)y->data};
+int sy_dnn_theirs(const sy_dnn_request *r, const sy_after *after) {
+  sy_call *const call = r->call;
+  const sy_dnn_shape *const shape = &r->shape;
+  float *const data[3] = {(float *)r->x->data, (float *)r->w->data, (float *)r->y->data};
   const int64_t taps = shape->ws[1], count = shape->w[0] * shape->ws[0];
-  turned = turned && taps > 1;
-  if (!turned && is_dense(w, shape)) return sy_dnn_run(call, shape, data, after);
+  const int turned = r->geometry->flip && taps > 1;
+  if (!turned && is_dense(r->w, shape)) return sy_dnn_run(call, shape, data, after);
   float *const dense = (float *)call->api->alloc(call, count * (int64_t)sizeof(float));
   if (!dense) return call->api->fail(call, SY_E_MEMORY, 0, NULL, 0);
   float *const inner[3] = {data[0], dense, data[2]};
-  copying job = {w, dense, (int)shape->axes, turned, shape->kind == SY_DNN_WEIGHTS};
+  copying job = {r->w, dense, (int)shape->axes, turned, shape->kind == SY_DNN_WEIGHTS};
   const int threads = count < 1 << 15 ? 1 : call->threads;
   if (!job.back) call->api->parallel(copy_filters, &job, count / taps, threads);
   const int outcome = sy_dnn_run(call, shape, inner, after);
@@ -150,39 +164,47 @@ static int run_any(sy_call *call, const sy_dnn_shape *shape, int turned, const s
   return outcome;
 }
 
+int sy_dnn_ours(const sy_dnn_request *r, const sy_after *after) {
+  const sy_convolutions *const f = &own[SY_F32];
+  return r->kind == SY_DNN_VALUES   ? f->values(r->call, r->geometry, r->x, r->w, r->y, after)
+         : r->kind == SY_DNN_INPUTS ? f->inputs(r->call, r->geometry, r->y, r->w, r->x, after)
+                                    : f->weights(r->call, r->geometry, r->x, r->y, r->w);
+}
+
 /* Whether this processor is like the one that the rule was found on. */
 static int measured_here(void) { return sy_the_api.products == sy_products_avx512; }
 
-/* SY_GUARD where oneDNN does not compute this. */
-static int attempt(sy_call *call, const sy_geometry *g, int kind, const sy_value *x,
-                   const sy_value *w, const sy_value *y, const sy_after *after) {
-  const int mode = ((sy_frame *)call->frame)->program->onednn;
-  sy_dnn_shape shape;
-  if (mode == SY_ONEDNN_OFF || !shape_of(&shape, g, kind, x, w, y)) return SY_GUARD;
-  if (mode == SY_ONEDNN_AUTO && !(measured_here() && sy_dnn_wins(&shape))) return SY_GUARD;
-  const int there = is_there(call);
-  if (there < 1) return there < 0 ? SY_ERROR : SY_GUARD;
-  const int outcome = run_any(call, &shape, g->flip, x, w, y, after);
+/* Whether the convolution is for oneDNN; -1 with an error recorded. */
+static int is_theirs(sy_dnn_request *r) {
+  const int mode = ((sy_frame *)r->call->frame)->program->onednn;
+  if (mode == SY_ONEDNN_OFF || !shape_of(&r->shape, r->geometry, r->kind, r->x, r->w, r->y)) return 0;
+  if (mode == SY_ONEDNN_AUTO && !(measured_here() && sy_dnn_wins(&r->shape))) return 0;
+  const int there = is_there(r->call);
+  return there == 1 && mode == SY_ONEDNN_MEASURE ? sy_dnn_is_quicker(r) : there;
+}
+
+static int convolve(sy_dnn_request *r, const sy_after *after) {
+  const int theirs = is_theirs(r);
+  if (theirs < 0) return SY_ERROR;
+  const int outcome = theirs ? sy_dnn_theirs(r, after) : SY_GUARD;
+  if (outcome == SY_GUARD) return sy_dnn_ours(r, after);
   if (outcome == SY_OK) atomic_fetch_add(&computed, 1);
   return outcome;
 }
 
 static int values(sy_call *call, const sy_geometry *g, const sy_value *x, const sy_value *w,
                   const sy_value *y, const sy_after *after) {
-  const int outcome = attempt(call, g, SY_DNN_VALUES, x, w, y, after);
-  return outcome == SY_GUARD ? own[SY_F32].values(call, g, x, w, y, after) : outcome;
+  return convolve(&(sy_dnn_request){call, g, SY_DNN_VALUES, x, w, y, {0}}, after);
 }
 
 static int inputs(sy_call *call, const sy_geometry *g, const sy_value *y, const sy_value *w,
                   const sy_value *x, const sy_after *after) {
-  const int outcome = attempt(call, g, SY_DNN_INPUTS, x, w, y, after);
-  return outcome == SY_GUARD ? own[SY_F32].inputs(call, g, y, w, x, after) : outcome;
+  return convolve(&(sy_dnn_request){call, g, SY_DNN_INPUTS, x, w, y, {0}}, after);
 }
 
 static int weights(sy_call *call, const sy_geometry *g, const sy_value *x, const sy_value *y,
                    const sy_value *w) {
-  const int outcome = attempt(call, g, SY_DNN_WEIGHTS, x, w, y, NULL);
-  return outcome == SY_GUARD ? own[SY_F32].weights(call, g, x, y, w) : outcome;
+  return convolve(&(sy_dnn_request){call, g, SY_DNN_WEIGHTS, x, w, y, {0}}, NULL);
 }
 
 int sy_onednn_init(void) {
@@ -190,7 +212,7 @@ int sy_onednn_init(void) {
   memcpy(table, own, sizeof table);
   table[SY_F32] = (sy_convolutions){values, inputs, weights};
   sy_the_api.convolutions = table;
-  if (sy_dnn_plans_init() == 0) return 0;
+  if (sy_dnn_plans_init() == 0 && sy_dnn_measure_init() == 0) return 0;
   PyErr_SetString(PyExc_MemoryError, "oneDNN's plans can't be set up");
   return -1;
 }
@@ -231,6 +253,14 @@ static PyObject *set_onednn_finder(PyObject *module, PyObject *callable) {
   Py_RETURN_NONE;
 }
 
+static PyObject *set_onednn_judge(PyObject *module, PyObject *callable) {
+  (void)module;
+  if (!PyCallable_Check(callable))
+    return PyErr_Format(PyExc_TypeError, "%R can't be called", callable);
+  sy_dnn_set_judge(callable);
+  Py_RETURN_NONE;
+}
+
 static PyObject *onednn_count(PyObject *module, PyObject *unused) {
   (void)module;
   (void)unused;
@@ -244,6 +274,9 @@ PyMethodDef sy_onednn_methods[] = {
     {"set_onednn_finder", set_onednn_finder, METH_O,
      "set_onednn_finder(callable)\n--\n\nCall this without arguments when oneDNN is first wanted; it "
      "calls `set_onednn` or\nreturns. oneDNN counts as not looked for again."},
+    {"set_onednn_judge", set_onednn_judge, METH_O,
+     "set_onednn_judge(callable)\n--\n\nCall this with the bytes of a shape and a choice (1: oneDNN, 0: "
+     "symc, -1: not measured\nyet); it returns the choice that holds. Choices are asked for anew."},
     {"onednn_count", onednn_count, METH_NOARGS,
      "onednn_count()\n--\n\nHow many convolutions oneDNN has computed in this process."},
     {NULL, NULL, 0, NULL}};

@@ -137,4 +137,30 @@ static inline void sy_dnn_many(int before) {
 SY_HIDDEN int sy_dnn_run(sy_call *call, const sy_dnn_shape *shape, float *const data[3],
                          const sy_after *after);
 
+/* A convolution that is asked for; `shape` describes it for oneDNN. */
+typedef struct {
+  sy_call *call;
+  const sy_geometry *geometry;
+  int kind;
+  const sy_value *x, *w, *y;
+  sy_dnn_shape shape;
+} sy_dnn_request;
+
+/* Compute it by oneDNN (as `sy_dnn_run`, filters in any layout) or by symc's own kernels. */
+SY_HIDDEN int sy_dnn_theirs(const sy_dnn_request *request, const sy_after *after);
+SY_HIDDEN int sy_dnn_ours(const sy_dnn_request *request, const sy_after *after);
+/* Whether oneDNN was quicker when both were tried, which is now if it never was; -1 with an error
+ * recorded. */
+SY_HIDDEN int sy_dnn_is_quicker(const sy_dnn_request *request);
+SY_HIDDEN int sy_dnn_measure_init(void);
+SY_HIDDEN void sy_dnn_set_judge(PyObject *callable); /* GIL */
+
+/* Between these the interpreter may be used, with the outcome of the first handed to the second. */
+SY_HIDDEN PyThreadState *sy_dnn_take_gil(sy_call *call);
+SY_HIDDEN void sy_dnn_give_gil(sy_call *call, PyThreadState *released);
+/* What a Python function returns, with `key` and `answer` or, for no key, without arguments; NULL with
+ * an error recorded. */
+SY_HIDDEN PyObject *sy_dnn_ask(sy_call *call, PyObject *callable, const char *key, int64_t bytes,
+                               int answer);
+
 #endif
