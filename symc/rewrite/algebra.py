@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array.variable import TensorConstant
 from ..dtypes import DTYPES, is_continuous, upcast
 from ..graph.node import Constant
 from ..ops.elemwise import Elemwise, cast_like
@@ -39,6 +40,7 @@ __all__ = [
     "finished",
     "in_family",
     "is_algebraic",
+    "is_other_part",
     "is_plain",
     "joined",
     "left_to_reader",
@@ -46,6 +48,7 @@ __all__ = [
     "opened",
     "part_key",
     "same_parts",
+    "settled_constant",
     "typed_constant",
 ]
 
@@ -74,6 +77,22 @@ def is_plain(node: Any, scalar_op: Any, taken_apart: frozenset[Any]) -> bool:
         elif isinstance(owner.op, Elemwise) and owner.op.scalar_op in taken_apart:
             return False
     return len(set(operands)) == len(operands)
+
+
+def settled_constant(x: Any, out: Any) -> Any:
+    """The value of `x` if it is a constant as those of a canonical sum or product `out` are."""
+    if not isinstance(x, TensorConstant) or x.type.dtype != out.type.dtype:
+        return None
+    value = x.unique_value() if all(x.type.broadcastable) else None
+    return value if value is not None and np.isfinite(value) else None
+
+
+def is_other_part(x: Any, taken_apart: frozenset[Any]) -> bool:
+    """Whether `x` is no constant, and is not computed by a scalar op that is taken apart."""
+    owner = x.owner
+    if owner is None or not isinstance(owner.op, Elemwise):
+        return constant_value(x) is None
+    return owner.op.scalar_op not in taken_apart
 
 
 def in_family(x: Any, family: Sequence[Any]) -> bool:

@@ -23,8 +23,11 @@ def constant_folding(node: Any, ctx: Any) -> Any:
     Results that are much larger than the operands are not: a program is smaller than its data. A
     node that raises an error is left alone, so that the error comes up where the user expects it.
     """
-    if not node.inputs or not all(isinstance(v, Constant) for v in node.inputs):
+    if not node.inputs:
         return None
+    for v in node.inputs:
+        if not isinstance(v, Constant):
+            return None
     if not node.op.do_constant_folding(node) or not _stays_small(node, ctx):
         return None
     try:

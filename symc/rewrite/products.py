@@ -21,6 +21,7 @@ from .algebra import (
     finished,
     in_family,
     is_algebraic,
+    is_other_part,
     is_plain,
     joined,
     left_to_reader,
@@ -28,6 +29,7 @@ from .algebra import (
     opened,
     part_key,
     same_parts,
+    settled_constant,
     typed_constant,
 )
 from .failure import drops_failure
@@ -39,6 +41,7 @@ __all__ = ["Product", "is_flat_product", "product_of"]
 _PRODUCTS = (mul, true_div, inv, neg)
 _POWERS = (sqr, pow)
 _IN_PRODUCTS = frozenset((*_PRODUCTS, *_POWERS, sub, sigmoid, second))
+_TAKEN_APART = frozenset((*_PRODUCTS, *_POWERS, second))
 _mul, _div, _neg, _sqr, _pow, _sqrt, _sgn = map(
     elemwise_of, (mul, true_div, neg, sqr, pow, sqrt, sgn)
 )
@@ -249,7 +252,7 @@ def _open_quotients(product: Product) -> None:
 def canonical_product(node: Any, ctx: Any) -> Any:
     """A product is ``(c * x * ...) / (d * y * ...)``, with equal factors collected."""
     (out,) = node.outputs
-    if is_plain(node, mul, _IN_PRODUCTS):
+    if is_plain(node, mul, _IN_PRODUCTS) or _is_settled(node):
         return None
     if node.op.scalar_op in _POWERS:
         if _is_canonical_power(out):
@@ -307,6 +310,18 @@ def power_of_half(node: Any, ctx: Any) -> Any:
     root = _sqrt(x)
     new = root if value > 0 else _div(typed(1, out.type.dtype, out.type.ndim), root)
     return broadcast_like(new, out, node.inputs, ctx)
+
+
+def _is_settled(node: Any) -> bool:
+    """Early reject: whether a product is a constant, if any, times different other factors."""
+    if node.op.scalar_op is not mul:
+        return False
+    operands = node.inputs
+    if settled_constant(operands[0], node.outputs[0]) not in (None, 0, 1, -1):
+        operands = operands[1:]
+    return len(set(operands)) == len(operands) and all(
+        is_other_part(v, _TAKEN_APART) and _factor_key(v) is v for v in operands
+    )
 
 
 def _is_canonical_power(out: Any) -> bool:

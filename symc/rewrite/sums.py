@@ -18,6 +18,7 @@ from .algebra import (
     finished,
     in_family,
     is_algebraic,
+    is_other_part,
     is_plain,
     joined,
     left_to_reader,
@@ -25,6 +26,7 @@ from .algebra import (
     opened,
     part_key,
     same_parts,
+    settled_constant,
     typed_constant,
 )
 from .failure import drops_failure
@@ -158,7 +160,7 @@ def _cancels(total: _Sum, sign: int, x: Any) -> bool:
 def canonical_sum(node: Any, ctx: Any) -> Any:
     """A sum is ``(c + p + ...) - (n + ...)``, with equal terms collected."""
     (out,) = node.outputs
-    if is_plain(node, add, _IN_SUMS) or not is_algebraic(out):
+    if is_plain(node, add, _IN_SUMS) or not is_algebraic(out) or _is_settled(node):
         return None
     if left_to_reader(out, _SUMS, ctx):
         return None
@@ -191,6 +193,19 @@ def _fits(value: Any, dtype: str) -> bool:
         return True
     with np.errstate(all="ignore"):
         return bool(np.isfinite(np.dtype(dtype).type(value)))
+
+
+def _is_settled(node: Any) -> bool:
+    """Early reject: whether this is the difference of two terms, or of a constant and a term."""
+    if node.op.scalar_op is not sub:
+        return False
+    plus, minus = node.inputs
+    if plus is minus or not is_other_part(minus, _IN_SUMS):
+        return False
+    if is_other_part(plus, _IN_SUMS):
+        return True
+    value = settled_constant(plus, node.outputs[0])
+    return value is not None and bool(np.isreal(value)) and bool(value > 0)
 
 
 def _present_sum(out: Any, ctx: Any) -> tuple[list[Any], list[Any]]:
