@@ -184,10 +184,8 @@ def rows_of_kernel(
     ):
         return None
     extents = {a.key: a.extent for a in kernel.axes}
-    for key, index in (*uses, *stores):
-        pairs = zip(index, buffers[key].shape, strict=True)
-        if any(n is not extents[i.payload] for i, n in pairs if i.kind == "index"):
-            return None
+    if not all(_is_whole(index, buffers[key].shape, extents) for key, index in (*uses, *stores)):
+        return None
     if any(len(found) > 1 for found in _starts(loads, block).values()):
         return None
     if not _only_addresses(stage, {i for i in block if i.kind == "index"}):
@@ -202,6 +200,19 @@ def block_axes(kernel: Kernel, index: Sequence[Expr]) -> tuple[Expr, ...]:
     axes = [i for i in found if i.kind == "index"]
     plain = all(i.kind == "index" or (i.is_const and i.value == 0) for i in found)
     return found if plain and len(set(axes)) == len(axes) else ()
+
+
+def _is_whole(index: Sequence[Expr], shape: Sequence[Expr], extents: dict[str, Expr]) -> bool:
+    """Whether an index goes over all of an array, along the axes of blocks at least.
+
+    An entry 0 would else be one image, channel or row of many, which other blocks need, too.
+    """
+    for axis, (i, n) in enumerate(zip(index, shape, strict=True)):
+        if i.kind == "index" and n is not extents[i.payload]:
+            return False
+        if axis < BLOCK_AXES and i.is_const and not (n.is_const and n.value == 1):
+            return False
+    return True
 
 
 def _starts(

@@ -105,10 +105,13 @@ def test_several_readers_and_what_they_make_of_it():
         lambda y: T.exp(y.dimshuffle(1, 0, 2, 3)),
         lambda y: T.exp(y) + T.arange(y.shape[2]).dimshuffle(0, "x"),
         lambda y: T.exp(y[:, :, 1:]) + y[:, :, :-1],
+        lambda y: T.exp(y[0]).dimshuffle("x", 0, 1, 2),
+        lambda y: T.exp(y[:, 0]).dimshuffle(0, "x", 1, 2),
+        lambda y: T.exp(y[:, :, 0].dimshuffle(0, 1, "x", 2)),
         lambda y: y.sum(axis=(2, 3)),
         lambda y: T.nnet.softmax(y.reshape((-1, y.shape[3]))),
     ],
-    ids=["turned", "transposed", "index", "shifted", "reduced", "rows"],
+    ids=["turned", "transposed", "index", "shifted", "image", "channel", "row", "reduced", "rows"],
 )
 def test_what_needs_more_than_a_block_comes_afterwards(use):
     x, w = tensor("x", 4), tensor("w", 4)
