@@ -7,9 +7,11 @@ and functions for strips into one, so that only this reads the headers of mathem
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..scalar.ctext import HEADERS
 from .body_c import Body
 from .cexpr import Outlined
 from .cstyle import NestFunction, outlined_text
@@ -21,7 +23,11 @@ STRIPS_LINES = 200
 """Lines of a program from which on functions for strips are compiled beside the kernels."""
 JOINED_LINES = 2500
 """Lines of joined units, about as many as are compiled in ten times the time of the headers."""
-_SYSTEM = ("complex.h", "math.h", "stdint.h")
+_OUTSIDE = re.compile(
+    r"(?<![\w.>])(?!(?:if|for|while|switch|return|sizeof|visibility)\b)(?!sy_|symc|_)"
+    r"[A-Za-z]\w*(?=\s*\()|\b(?!SY_)[A-Z][A-Z0-9_]{2,}\b"
+)
+"""What may belong to the C library: called functions that are none of ours, and macros."""
 _STATIC = "#define SY_KERNEL static\n\n"
 _SHARED = '#define SY_KERNEL __attribute__((visibility("hidden")))\n\n'
 
@@ -63,20 +69,20 @@ def split_units(name: str, body: Body, main: str) -> tuple[SourceUnit, ...]:
     if len(levels) == 1 and lines <= (STRIPS_LINES if shared else UNIT_LINES * 5 // 4):
         needs = body.needs.union(*[k.needs for k in kernels], *[f.needs for f in called])
         parts = [_named(body, k) for k in kernels]
-        text = "".join([_head(needs), _STATIC, outlined_text(called), *parts, main])
-        return (SourceUnit(name, text, levels[0]),)
+        text = "".join([_STATIC, outlined_text(called), *parts, main])
+        return (SourceUnit(name, _head(needs, text) + text, levels[0]),)
     heads = [f"{k.head.replace('@', body.names[k.text])};\n" for k in kernels]
-    texts = [(_head(body.needs) + _SHARED, "".join([*heads, "\n", main]), "-O1")]
+    texts = [(body.needs, "".join([_SHARED, *heads, "\n", main]), "-O1")]
     for level in levels:
         for group in _groups([k for k in kernels if k.level == level]):
             needs = set().union(*[k.needs for k in group])
-            texts.append((_head(needs) + _SHARED, _kernels_text(body, group), level))
+            texts.append((needs, _SHARED + _kernels_text(body, group), level))
     if shared:
         needs = set().union(*[f.needs for f in shared])
-        texts.append((_head(needs), outlined_text(shared), level_for(0, strips=True)))
+        texts.append((needs, outlined_text(shared), level_for(0, strips=True)))
     return tuple(
-        SourceUnit(f"{name}_{k}" if k else name, head + text, level)
-        for k, (head, text, level) in enumerate(texts)
+        SourceUnit(f"{name}_{k}" if k else name, _head(needs, text) + text, level)
+        for k, (needs, text, level) in enumerate(texts)
     )
 
 
@@ -147,9 +153,18 @@ def _groups(kernels: Sequence[NestFunction]) -> list[list[NestFunction]]:
     return groups
 
 
-def _head(needs: Iterable[str]) -> str:
-    """The includes of a unit: what is not needed costs the compiler time."""
-    lines = [f"#include <{name}>" for name in _SYSTEM]
-    lines += ['#include "symc_abi.h"', "#define SY_NO_TRIG"]  # functions that need trig.h name it
-    lines += [f'#include "{name}"' for name in sorted(needs)]
+def _head(needs: Iterable[str], text: str) -> str:
+    """The includes of a unit: what is not needed costs the compiler time, 10 ms of a unit's 20.
+
+    Headers of symc include what they need themselves, those of users' ops perhaps not.
+    """
+    needs = sorted(needs)
+    users = any(name in HEADERS for name in needs)
+    outside = set(_OUTSIDE.findall(text))
+    lines = ["#include <math.h>"] if outside or users else []
+    if users or "omplex" in text or any(name.startswith(("c", "C")) for name in outside):
+        lines.append("#include <complex.h>")
+    lines += ["#include <stdint.h>", '#include "symc_abi.h"']
+    lines.append("#define SY_NO_TRIG")  # functions that need trig.h name it
+    lines += [f'#include "{name}"' for name in needs]
     return "\n".join(lines) + "\n"
