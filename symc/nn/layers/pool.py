@@ -8,7 +8,6 @@ from typing import Any
 import symc.tensor as T
 from symc.nn.layers.base import Layer
 from symc.nn.utils import as_tuple
-from symc.ops.pool.geometry import MODES
 from symc.tensor.signal import pool
 
 __all__ = [
@@ -96,8 +95,9 @@ class _PoolLayer(Layer):
                 f"{self._called()}: pad is less than pool_size, got {self.pad} and "
                 f"{self.pool_size}"
             )
-        if mode not in MODES:
-            raise ValueError(f"{self._called()}: mode is one of {', '.join(MODES)}, got {mode!r}")
+        if mode not in pool.MODES:
+            modes = ", ".join(pool.MODES)
+            raise ValueError(f"{self._called()}: mode is one of {modes}, got {mode!r}")
         self.ignore_border = ignore_border
         self.mode = mode
 
