@@ -199,9 +199,16 @@ class Definer:
             value.form = "map"
         return value
 
-    def _value(self, variable: Variable, form: str, node: Apply | None = None) -> Value:
+    def _value(
+        self,
+        variable: Variable,
+        form: str,
+        node: Apply | None = None,
+        shape: tuple[Expr, ...] | None = None,
+    ) -> Value:
         ranked = getattr(variable.type, "broadcastable", None) is not None
-        shape = self.sizes.shape(variable) if ranked else ()
+        if shape is None:
+            shape = self.sizes.shape(variable) if ranked else ()
         value = Value(
             self._next(),
             variable.type.dtype if ranked else "object",
@@ -313,8 +320,8 @@ class Definer:
         if found is None:
             return False
         exprs = found if isinstance(found, tuple) else (found,)
-        for output, expr in zip(node.outputs, exprs, strict=True):
-            value = self._value(output, "map", node)
+        for k, (output, expr) in enumerate(zip(node.outputs, exprs, strict=True)):
+            value = self._value(output, "map", node, None if k else shape)
             self._finish(value, expr, reader)
         return True
 

@@ -168,6 +168,8 @@ class KernelWriter:
 
         For what is computed once per outer point: the last sweep that must be over before, or -1.
         """
+        if self.cluster.inner is None:
+            return 0
         outer = value.form == "map" and self.cluster.is_outer(value)
         first = -1 if outer else 0
         for source in self._sources(value):

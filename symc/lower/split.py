@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 
-from ..scalar.expr import walk
+from ..scalar.expr import Expr, walk
 from .cluster import Cluster
 from .define import Read, Value
 
@@ -45,8 +45,10 @@ def segments(cluster: Cluster, readers: Readers) -> list[list[Value]]:
         return [order]
     if not any(sweeps.values()):
         candidates = [deep_order(order), close_order(order, readers)]
-        order = min(candidates, key=lambda found: sum(_crossings(found, readers)))
-    crossing = _crossings(order, readers)
+        counted = [(found, _crossings(found, readers)) for found in candidates]
+        order, crossing = min(counted, key=lambda pair: sum(pair[1]))
+    else:
+        crossing = _crossings(order, readers)
     sizes = [size_of[v] for v in order]
     calls = [calls_of[v] for v in order]
     most_calls = all_calls if few else FUNCTIONS_AFTER_CUT
@@ -87,17 +89,21 @@ def _sweeps(order: Sequence[Value]) -> dict[Value, int]:
 
 def statements(value: Value) -> int:
     """Roughly how many statements a value adds to a kernel."""
-    assert value.template is not None
-    calls = [n for n in walk([value.template.expr]) if n.kind == "call"]
+    calls = _calls(value)
     accumulator = ACCUMULATOR if value.form == "reduce" else 0
     return accumulator + sum(1 + int(n.op.cost) // DEAR for n in calls)
 
 
 def functions(value: Value) -> int:
     """How many costly functions a value calls."""
+    return sum(int(n.op.cost) >= FUNCTION for n in _calls(value))
+
+
+def _calls(value: Value) -> list[Expr]:
     assert value.template is not None
-    calls = [n for n in walk([value.template.expr]) if n.kind == "call"]
-    return sum(int(n.op.cost) >= FUNCTION for n in calls)
+    expr = value.template.expr
+    nodes = walk([expr]) if any(a.args for a in expr.args) else [expr]
+    return [n for n in nodes if n.kind == "call"]
 
 
 def deep_order(order: Sequence[Value]) -> list[Value]:

@@ -244,6 +244,8 @@ def substitute(roots: Iterable[Expr], replace: dict[Expr, Expr], ctx: Context) -
         Where the result lives.
     """
     roots = list(roots)
+    if len(roots) == 1 and _is_call_of_leaves(roots[0], ctx) and roots[0] not in replace:
+        return [ctx.rebuild(roots[0], tuple([replace.get(a, a) for a in roots[0].args]))]
     done: dict[Expr, Expr] = dict(replace)
     for node in walk(roots):
         if node in done:
@@ -270,6 +272,12 @@ def substitute(roots: Iterable[Expr], replace: dict[Expr, Expr], ctx: Context) -
                 "call", node.dtype, node.op, tuple(done[a] for a in node.args), None, key2
             )
     return [done[r] for r in roots]
+
+
+def _is_call_of_leaves(expr: Expr, ctx: Context) -> bool:
+    if expr.kind != "call" or expr.ctx is not ctx:
+        return False
+    return all(not a.args and a.ctx is ctx for a in expr.args)
 
 
 def leaves(roots: Iterable[Expr], kind: str) -> Iterator[Expr]:
