@@ -172,7 +172,13 @@ int sy_dnn_ours(const sy_dnn_request *r, const sy_after *after) {
 }
 
 /* Whether this processor is like the one that the rule was found on. */
-static int measured_here(void) { return sy_the_api.products == sy_products_avx512; }
+static int measured_here(void) {
+#if SY_X86_TABLES
+  return sy_the_api.products == sy_products_avx512;
+#else
+  return 0;
+#endif
+}
 
 /* Whether the convolution is for oneDNN; -1 with an error recorded. */
 static int is_theirs(sy_dnn_request *r) {
