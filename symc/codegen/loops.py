@@ -456,10 +456,12 @@ class Loops:
     ) -> Values:
         """Compute what has a function for runs into arrays: what is read instead, by value.
 
-        `counts` are the number of lanes in use and the length of the arrays.
+        So does what is called often, if its operands are in memory. `counts` are the number of
+        lanes in use and the length of the arrays.
         """
         found: Values = {}
-        for node in walk(stage_roots(stage)):
+        nodes = [n for n in walk(stage_roots(stage)) if n.kind == "call" and n.args]
+        for node in nodes:
             if run_place(node) is None:
                 continue
             first = first_of_run(self.placer.place([node], point, self.values)[0], lane)
@@ -467,21 +469,8 @@ class Loops:
                 array = self.names.fresh("run")
                 out += [ir.Array(array, node.dtype, counts[1]), ir.Run(array, first, counts[0])]
                 found[node] = self.ctx.load(array, (lane,), node.dtype)
-        return found
-
-    def _applied(
-        self,
-        out: list[ir.Stmt],
-        stage: Stage,
-        point: Point,
-        lane: Expr,
-        counts: tuple[Expr, int],
-    ) -> Values:
-        """Apply what is called often to operands in memory; parameters as for :meth:`_runs`."""
-        found: Values = {}
         if self.placer.kernel.risky:
             return found
-        nodes = [n for n in walk(stage_roots(stage)) if n.kind == "call" and n.args]
         for node in applied_functions(n for n in nodes if n.args[0].kind == "load"):
             (operand,) = self.placer.place(node.args, point, self.values)
             source = side_by_side(self.placer, operand, lane)
@@ -516,9 +505,7 @@ class Loops:
         index, lane = self.names.index("l")
         held = [(a, self.names.fresh("strip"), lane) for a in accumulators]
         inside += [ir.Array(name, a.reduction.value.dtype, length) for a, name, _ in held]
-        ahead = point | {axis.key: start + lane}
-        runs = self._runs(inside, stage, ahead, lane, (width, length))
-        runs |= self._applied(inside, stage, ahead, lane, (width, length))
+        runs = self._runs(inside, stage, point | {axis.key: start + lane}, lane, (width, length))
         element: list[ir.Stmt] = []
         at = point | {axis.key: self.names.let(element, start + lane)}
         self.values |= runs
