@@ -126,7 +126,8 @@ class RewriteContext:
             The nodes, in topological order.
         set of Apply
             Those for which rules may find other readers than in the sweep before: an operand
-            has more or fewer, or is itself computed, for this node only, by such a node.
+            has more or fewer, or is itself computed, for this node only, by such a node; or the
+            node has several outputs and was not known, so that none could be found unread.
         """
         self._asked_before = self.asked
         roots = tuple(outputs)
@@ -135,7 +136,7 @@ class RewriteContext:
         before = self._clients
         order = self.ordered(outputs)
         self._roots, self._order, self._stale = roots, order, False
-        self._known = set(order)
+        known, self._known = self._known, set(order)
         clients: dict[Variable, list[Apply | None]] = {}
         for out in outputs:
             clients.setdefault(out, []).append(None)
@@ -149,6 +150,9 @@ class RewriteContext:
         self._clients = clients
         touched: set[Apply] = set()
         for node in order:
+            if len(node.outputs) > 1 and node not in known:
+                touched.add(node)
+                continue
             for v in node.inputs:
                 now, then = len(clients[v]), len(before.get(v, ())) or 1
                 if now != then or (now == 1 and v.owner in touched):

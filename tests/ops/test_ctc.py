@@ -13,6 +13,7 @@ import symc
 import symc.tensor as T
 from symc import function
 from symc.ops.ctc import CTCCosts
+from symc.rewrite.engine import optimize
 from symc.runtime import native_available
 from symc.tensor.nnet.ctc import ConnectionistTemporalClassification, ctc
 
@@ -215,3 +216,9 @@ def test_the_op_is_told_by_its_operands() -> None:
     node = ConnectionistTemporalClassification()(T.ftensor3(), T.imatrix(), T.ivector()).owner
     assert [v.type.dtype for v in node.outputs] == ["float32", "float32"]
     assert node.op == ConnectionistTemporalClassification(openmp=True)
+
+
+def test_costs_alone_after_the_activations_are_rewritten() -> None:
+    a, k, n = T.dtensor3("a"), T.imatrix("k"), T.ivector("n")
+    (costs,) = optimize([ctc(1 / a, k, n)]).outputs  # inv(a), in the phase of the rule
+    assert type(costs.owner.op) is CTCCosts
