@@ -252,7 +252,7 @@ def _open_quotients(product: Product) -> None:
 def canonical_product(node: Any, ctx: Any) -> Any:
     """A product is ``(c * x * ...) / (d * y * ...)``, with equal factors collected."""
     (out,) = node.outputs
-    if is_plain(node, mul, _IN_PRODUCTS) or _is_settled(node):
+    if is_plain(node, mul, _IN_PRODUCTS) or _is_settled(node, ctx):
         return None
     if node.op.scalar_op in _POWERS:
         if _is_canonical_power(out):
@@ -312,15 +312,20 @@ def power_of_half(node: Any, ctx: Any) -> Any:
     return broadcast_like(new, out, node.inputs, ctx)
 
 
-def _is_settled(node: Any) -> bool:
-    """Early reject: whether a product is a constant, if any, times different other factors."""
+def _is_settled(node: Any, ctx: Any) -> bool:
+    """Early reject: whether a product is a constant, if any, times different other factors.
+
+    Among them may be products that are read elsewhere, too.
+    """
     if node.op.scalar_op is not mul:
         return False
     operands = node.inputs
     if settled_constant(operands[0], node.outputs[0]) not in (None, 0, 1, -1):
         operands = operands[1:]
     return len(set(operands)) == len(operands) and all(
-        is_other_part(v, _TAKEN_APART) and _factor_key(v) is v for v in operands
+        (is_other_part(v, _TAKEN_APART) and _factor_key(v) is v)
+        or (is_elemwise(v, mul) and ctx.readers(v) > 1)
+        for v in operands
     )
 
 
