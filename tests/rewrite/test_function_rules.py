@@ -22,6 +22,7 @@ from symc.ops.elemwise import Elemwise, cast, elemwise_of
 from symc.ops.gather import AdvancedSubtensor
 from symc.ops.grad_control import consider_constant, grad_clip
 from symc.ops.join import concatenate, split
+from symc.ops.known_gradient import with_shape_of
 from symc.ops.linalg.inverse import matrix_inverse
 from symc.ops.scatter import AdvancedIncSubtensor
 from symc.ops.shape import Rebroadcast, specify_shape
@@ -337,6 +338,7 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: g.x**-3,
         lambda g: g.k**7,
     ],
+    "useless_known_gradient": [lambda g: with_shape_of(g.x, g.x * 2)],
     "product_with_itself": [lambda g: m.mul(g.x, g.x)],
     "product_with_one": [lambda g: m.mul(1.0, g.x, g.y), lambda g: m.mul(g.x, -1.0)],
     "sum_with_zero": [lambda g: m.add(0.0, g.x, g.row)],

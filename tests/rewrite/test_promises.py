@@ -81,7 +81,8 @@ def test_gradient_of_the_likelihood_needs_no_logarithm(form: str) -> None:
     assert "log" not in found
     assert Alloc not in found  # the scatter goes into the probabilities
     rng = np.random.default_rng(0)
-    values = [rng.normal(size=(4, 3)) * 300, np.array([0, 2, 1, -1])]
+    last = 2 if form == "categorical" else -1  # an index from the end is no label of a class
+    values = [rng.normal(size=(4, 3)) * 300, np.array([0, 2, 1, last])]
     shifted = values[0] - values[0].max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     labels = values[1] % 3
