@@ -102,11 +102,12 @@ def _costs(x: Array, labels: Array, lengths: Array) -> tuple[Array, Array]:
         np.where(end > 0, alpha[last, rows, np.maximum(end - 1, 0)], -np.inf),
     )
     through = np.exp(alpha + beta - emitted - total[None, :, None])
+    through[np.isneginf(emitted)] = 0  # no path is there, and infinities were subtracted
     share = np.zeros((steps, batch, classes))
     for s in range(symbols.shape[1]):
         used = s < counts
         share[:, rows[used], symbols[used, s]] += through[:, used, s]
-    running = (time < lengths)[:, :, None] & np.isfinite(total)[None, :, None]
+    running = (time < lengths)[:, :, None] & ~np.isneginf(total)[None, :, None]
     gradient = np.where(running, np.exp(logp) - share, 0)
     return np.where(lengths > 0, -total, 0), gradient
 

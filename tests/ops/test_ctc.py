@@ -222,3 +222,23 @@ def test_costs_alone_after_the_activations_are_rewritten() -> None:
     a, k, n = T.dtensor3("a"), T.imatrix("k"), T.ivector("n")
     (costs,) = optimize([ctc(1 / a, k, n)]).outputs  # inv(a), in the phase of the rule
     assert type(costs.owner.op) is CTCCosts
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_classes_without_probability_have_no_gradient(mode: str) -> None:
+    x = np.random.default_rng(8).standard_normal((4, 1, 3))
+    x[0, 0, 2] = x[2, 0, 1] = x[3, 0, 0] = -np.inf
+    cost, gradient = compiled(mode=mode)(x, np.array([[1, 2]]), np.array([4]))
+    expected = forward_backward(np.maximum(x, -700)[:, 0], [1, 2], 4)
+    np.testing.assert_allclose(cost, [expected[0]], rtol=1e-12)
+    np.testing.assert_allclose(gradient[:, 0], expected[1], atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_no_number_is_seen_in_the_gradient(mode: str) -> None:
+    x = np.zeros((3, 2, 3))
+    x[1, 0, 0] = np.nan
+    cost, gradient = compiled(mode=mode)(x, np.array([[1], [1]]), np.array([3, 3]))
+    assert np.isnan(cost[0])
+    assert np.isnan(gradient[:, 0]).any()
+    assert np.isfinite(gradient[:, 1]).all()
