@@ -17,11 +17,12 @@ from symc.ops import math as m
 from symc.ops import reduce as r
 from symc.ops.alloc import alloc, arange, eye, zeros_like
 from symc.ops.argmax import argmax
+from symc.ops.ctc import ctc
 from symc.ops.dot import dot
 from symc.ops.elemwise import Elemwise, cast, elemwise_of
 from symc.ops.gather import AdvancedSubtensor
 from symc.ops.grad_control import consider_constant, grad_clip
-from symc.ops.join import concatenate, split
+from symc.ops.join import concatenate, split, stack
 from symc.ops.known_gradient import with_shape_of
 from symc.ops.linalg.inverse import matrix_inverse
 from symc.ops.scatter import AdvancedIncSubtensor
@@ -337,6 +338,9 @@ CASES: dict[str, list[Callable[[Any], Any]]] = {
         lambda g: g.x**5,
         lambda g: g.x**-3,
         lambda g: g.k**7,
+    ],
+    "costs_of_alignments": [
+        lambda g: ctc(stack([g.x, g.y, g.x * g.y]), np.array([[1, 2], [3, -1], [2, 2]]), g.k[:3])
     ],
     "useless_known_gradient": [lambda g: with_shape_of(g.x, g.x * 2)],
     "product_with_itself": [lambda g: m.mul(g.x, g.x)],
