@@ -258,11 +258,7 @@ class Elemwise(BuiltinOp):
         return self._gradients(inputs, outputs, g_outputs, wanted)
 
     def _gradients(
-        self,
-        inputs: list[Any],
-        outputs: list[Any],
-        g_outputs: list[Any],
-        wanted: Sequence[bool],
+        self, inputs: list[Any], outputs: list[Any], g_outputs: list[Any], wanted: Sequence[bool]
     ) -> list[Any]:
         if all(isinstance(g.type, DisconnectedType) for g in g_outputs):
             return [disconnected_type() for _ in inputs]
