@@ -125,9 +125,10 @@ class RewriteContext:
         list of Apply
             The nodes, in topological order.
         set of Apply
-            Those for which rules may find other readers than in the sweep before: an operand
-            has more or fewer, or is itself computed, for this node only, by such a node; or the
-            node has several outputs and was not known, so that none could be found unread.
+            Those for which rules may find other readers than in the sweep before: an operand or
+            output has more or fewer, or an operand is itself computed, for this node only, by such
+            a node; or the node has several outputs and was not known, so that none could be found
+            unread.
         """
         self._asked_before = self.asked
         roots = tuple(outputs)
@@ -148,17 +149,30 @@ class RewriteContext:
                 else:
                     readers.append(node)
         self._clients = clients
-        touched: set[Apply] = set()
-        for node in order:
-            if len(node.outputs) > 1 and node not in known:
+        return order, self._touched(before, known)
+
+    def _touched(self, before: dict[Variable, list[Apply | None]], known: set[Apply]) -> set[Apply]:
+        """The second result of `start_sweep`, from what was known in the sweep before."""
+        clients, touched = self._clients, set()
+        for v, readers in clients.items():
+            if len(readers) != (len(before.get(v, ())) or 1):
+                touched.update(reader for reader in readers if reader is not None)
+                if v.owner is not None:
+                    touched.add(v.owner)
+        for node in self._order:
+            if len(node.outputs) > 1 and (
+                node not in known or any(v in before and v not in clients for v in node.outputs)
+            ):
                 touched.add(node)
-                continue
-            for v in node.inputs:
-                now, then = len(clients[v]), len(before.get(v, ())) or 1
-                if now != then or (now == 1 and v.owner in touched):
-                    touched.add(node)
-                    break
-        return order, touched
+        pending = list(touched)
+        while pending:
+            for v in pending.pop().outputs:
+                readers = clients.get(v, ())
+                reader = readers[0] if len(readers) == 1 else None
+                if reader is not None and reader not in touched:
+                    touched.add(reader)
+                    pending.append(reader)
+        return touched
 
     def replaced(self, old: Variable, new: Variable) -> None:
         """Note that `new` stands for `old` from now on: it has the readers of both."""
