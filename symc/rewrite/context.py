@@ -153,7 +153,7 @@ class RewriteContext:
 
     def _touched(self, before: dict[Variable, list[Apply | None]], known: set[Apply]) -> set[Apply]:
         """The second result of `start_sweep`, from what was known in the sweep before."""
-        clients, touched = self._clients, set()
+        clients, touched = self._clients, set[Apply]()
         for v, readers in clients.items():
             if len(readers) != (len(before.get(v, ())) or 1):
                 touched.update(reader for reader in readers if reader is not None)
@@ -167,7 +167,7 @@ class RewriteContext:
         pending = list(touched)
         while pending:
             for v in pending.pop().outputs:
-                readers = clients.get(v, ())
+                readers = clients.get(v, [])
                 reader = readers[0] if len(readers) == 1 else None
                 if reader is not None and reader not in touched:
                     touched.add(reader)
