@@ -181,7 +181,10 @@ def notes(result: dict[str, Any]) -> list[str]:
     parts = []
     if result.get("absent"):
         parts.append(f"not installed: {', '.join(result['absent'])}")
-    parts += [f"{name} has no {', '.join(cases)}" for name, cases in without.items()]
+    for name, cases in without.items():
+        has = [case for case in result["cases"] if case not in cases]
+        few = 0 < len(has) < len(cases)
+        parts.append(f"{name} has {'only' if few else 'no'} {', '.join(has if few else cases)}")
     return [f"Left out: {'; '.join(parts)}."] * bool(parts) + failed
 
 

@@ -300,6 +300,14 @@ def test_frameworks_that_are_left_out_are_named(modules: Any) -> None:
     assert line in modules.report.page(result)
 
 
+def test_frameworks_with_few_cases_are_said_to_have_only_these(modules: Any) -> None:
+    result = _result(1.0, 2.0)
+    for case in ("sum", "var"):
+        result["cases"][case] = {**result["cases"]["small"], "missing": ["numba"]}
+    (line,) = modules.report.notes(result)
+    assert line == "Left out: numba has only small."
+
+
 def test_runs_are_reported_together(modules: Any, tmp_path: Path) -> None:
     one, two = _result(1.0, 2.0), _result(1.0, 4.0)
     two["cases"] = {"sum": two["cases"]["small"]}
