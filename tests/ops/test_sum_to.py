@@ -64,10 +64,14 @@ def test_what_arrives_is_taken_to_be_of_the_same_lengths(shape) -> None:
 @pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE"])
 def test_what_arrives_with_another_length_is_an_error(mode) -> None:
     x, y, g = matrix(), matrix(), matrix()
-    f = symc.function([x, y, g], symc.grad(None, [x, y], known_grads={x + y: g}), mode=mode)
+    summed = symc.function([x, g], sum_to(g, x), mode=mode)
+    known = symc.grad(None, [x, y], known_grads={x + y: g})
+    gradients = symc.function([x, y, g], known, mode=mode)
     for rows in (1, 2, 5):
         with pytest.raises(ShapeError, match="can't be summed to length 3 along axis 0"):
-            f(np.ones((3, 4)), np.ones((3, 4)), np.ones((rows, 4)))
+            summed(np.ones((3, 4)), np.ones((rows, 4)))
+        with pytest.raises(ShapeError, match=rf"the known gradient of [\s\S]*\({rows}, 4\)"):
+            gradients(np.ones((3, 4)), np.ones((3, 4)), np.ones((rows, 4)))
 
 
 @pytest.mark.parametrize("n", [1, 3])
