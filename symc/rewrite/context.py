@@ -42,7 +42,7 @@ class Quiet:
     """What is known about the rules that were tried on a node and did not apply.
 
     As nodes do not change, they need not be tried again; but those that asked who reads what is
-    below must be, once the answer may be another.
+    below must be, once the answer is another.
 
     Attributes
     ----------
@@ -56,12 +56,15 @@ class Quiet:
 
     __slots__ = ("askers", "due", "phases")
 
-    def __init__(
-        self, phases: frozenset[str], askers: frozenset[str], due: frozenset[str]
-    ) -> None:
+    def __init__(self, phases: frozenset[str], askers: frozenset[str], due: frozenset[str]) -> None:
         self.phases = phases
         self.askers = askers
         self.due = due
+
+
+def _times(readers: list[Apply | None] | None) -> int:
+    """How often a variable is read; 1 where it is not known."""
+    return len(readers) if readers else 1
 
 
 class RewriteContext:
@@ -98,7 +101,6 @@ class RewriteContext:
         self.unproved = 0
         self.quiet: dict[Apply, Quiet] = {}
         self._quiets: dict[tuple[frozenset[str], ...], Quiet] = {}
-        self._asked_before = 0
         self.keys: dict[Apply, Hashable] = {}
         self.numbers = Numbers()
         self._clients: dict[Variable, list[Apply | None]] = {}
@@ -107,6 +109,16 @@ class RewriteContext:
         self._order: list[Apply] = []
         self._sorted: tuple[tuple[Variable, ...] | None, list[Apply]] = (None, [])
         self._stale = False
+        # What was asked for the node that is tried: variables of which the readers were counted or
+        # listed, and whether a node was not known.
+        self._counted: list[Variable] = []
+        self._listed: list[Variable] = []
+        self._newcomer = False
+        # Those for which it was asked and no rule applied, and what has got more readers since.
+        self._counted_by: dict[Variable, dict[Apply, None]] = {}
+        self._listed_by: dict[Variable, dict[Apply, None]] = {}
+        self._inherited: set[Variable] = set()
+        self._not_known_to: list[Apply] = []
 
     def ordered(self, outputs: Sequence[Variable]) -> list[Apply]:
         """The nodes of a graph in topological order; not to be changed."""
@@ -117,27 +129,25 @@ class RewriteContext:
 
     # ---- readers: a snapshot, taken when a sweep begins
 
-    def start_sweep(self, outputs: Sequence[Variable]) -> tuple[list[Apply], set[Apply]]:
-        """Take the snapshot of who reads what.
+    def start_sweep(self, outputs: Sequence[Variable]) -> list[Apply]:
+        """Take the snapshot of who reads what; the result is the nodes, in topological order."""
+        self.take_snapshot(outputs)
+        return self._order
+
+    def take_snapshot(self, outputs: Sequence[Variable]) -> set[str]:
+        """Find out who reads what in a graph.
 
         Returns
         -------
-        list of Apply
-            The nodes, in topological order.
-        set of Apply
-            Those for which rules may find other readers than in the sweep before: an operand or
-            output has more or fewer, or an operand is itself computed, for this node only, by such
-            a node; or the node has several outputs and was not known, so that none could be found
-            unread.
+        set of str
+            The rules that are due again on some node, as they would be told of other readers.
         """
-        self._asked_before = self.asked
         roots = tuple(outputs)
         if roots == self._roots and not self._stale:  # graphs don't change, so all is as it was
-            return self._order, set()
-        before = self._clients
+            return set()
         order = self.ordered(outputs)
         self._roots, self._order, self._stale = roots, order, False
-        known, self._known = self._known, set(order)
+        self._known = set(order)
         clients: dict[Variable, list[Apply | None]] = {}
         for out in outputs:
             clients.setdefault(out, []).append(None)
@@ -148,52 +158,65 @@ class RewriteContext:
                     clients[v] = [node]
                 else:
                     readers.append(node)
-        self._clients = clients
-        return order, self._touched(before, known)
+        before, self._clients = self._clients, clients
+        return self._ask_again(before)
 
-    def _touched(self, before: dict[Variable, list[Apply | None]], known: set[Apply]) -> set[Apply]:
-        """The second result of `start_sweep`, from what was known in the sweep before."""
-        clients, touched = self._clients, set[Apply]()
-        for v, readers in clients.items():
-            if len(readers) != (len(before.get(v, ())) or 1):
-                touched.update(reader for reader in readers if reader is not None)
-                if v.owner is not None:
-                    touched.add(v.owner)
-        for node in self._order:
-            if len(node.outputs) > 1 and (
-                node not in known or any(v in before and v not in clients for v in node.outputs)
-            ):
-                touched.add(node)
-        pending = list(touched)
-        while pending:
-            for v in pending.pop().outputs:
-                readers = clients.get(v, [])
-                reader = readers[0] if len(readers) == 1 else None
-                if reader is not None and reader not in touched:
-                    touched.add(reader)
-                    pending.append(reader)
-        return touched
+    def _ask_again(self, before: dict[Variable, list[Apply | None]]) -> set[str]:
+        """Make the rules due that would be told of other readers than they were."""
+        clients, inherited = self._clients, self._inherited
+        asking, self._not_known_to = self._not_known_to, []
+        self._inherited = set()
+        changed = [
+            v
+            for v in self._counted_by
+            if v in inherited or _times(before.get(v)) != _times(clients.get(v))
+        ]
+        for v in changed:
+            asking += self._counted_by.pop(v)
+        changed = [v for v in self._listed_by if v in inherited or before.get(v) != clients.get(v)]
+        for v in changed:
+            asking += self._listed_by.pop(v)
+        found: set[str] = set()
+        for node in asking:
+            quiet = self.quiet.get(node)
+            if quiet is not None:
+                found |= quiet.askers
+                due = quiet.due | quiet.askers
+                self.quiet[node] = self.quiet_node(quiet.phases, quiet.askers, due)
+        return found
 
     def replaced(self, old: Variable, new: Variable) -> None:
         """Note that `new` stands for `old` from now on: it has the readers of both."""
         self._stale = True
         inherited = self._clients.get(old)
         if inherited:
+            if new in self._counted_by or new in self._listed_by:
+                self._inherited.add(new)
             own = self._clients.get(new)
             if own is None:
                 self._clients[new] = list(inherited)
             else:
                 own.extend(inherited)
 
-    @property
-    def asked_readers(self) -> bool:
-        """Whether a rule has asked for readers since the sweep began."""
-        return self.asked > self._asked_before
+    def start_node(self) -> None:
+        """Rules are tried on another node: forget what was asked for the one before."""
+        self._counted, self._listed, self._newcomer = [], [], False
+
+    def keep_answers(self, node: Apply) -> None:
+        """Note that no rule applied to `node`, and that answers since `start_node` may be why."""
+        for v in self._counted:
+            self._counted_by.setdefault(v, {})[node] = None
+        for v in self._listed:
+            self._listed_by.setdefault(v, {})[node] = None
+        if self._newcomer:
+            self._not_known_to.append(node)
 
     def knows_readers(self, node: Apply) -> bool:
         """Whether `node` was there when the sweep began, so that outputs may be found unread."""
         self.asked += 1
-        return node in self._known
+        known = node in self._known
+        self._newcomer |= not known
+        return known
 
     def clients(self, var: Variable) -> list[Apply | None]:
         """The nodes that had `var`, or what it replaced, as an operand when the sweep began.
@@ -202,11 +225,14 @@ class RewriteContext:
         replace nothing have no clients yet. Nodes that are gone since are still counted.
         """
         self.asked += 1
+        self._listed.append(var)
         return self._clients.get(var, [])
 
     def readers(self, var: Variable) -> int:
         """How often `var` is read (1 for a variable made in this sweep)."""
-        return max(1, len(self.clients(var)))
+        self.asked += 1
+        self._counted.append(var)
+        return _times(self._clients.get(var))
 
     def quiet_node(
         self, phases: frozenset[str], askers: frozenset[str], due: frozenset[str]

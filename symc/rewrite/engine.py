@@ -90,12 +90,11 @@ class _Sweep:
         self.tried: dict[tuple[int, Quiet], _Tried] = {}
         self.unknown = ctx.quiet_node(frozenset(), frozenset(), frozenset())
         self.tallies: dict[str, _Tally] = {}
-        self.touched: set[Apply] = set()
         self.fired = 0
         self.budget = 0
 
     def run(self, outputs: Sequence[Variable]) -> list[Variable]:
-        order, self.touched = self.ctx.start_sweep(outputs)
+        order = self.ctx.start_sweep(outputs)
         self.budget = max(MIN_BUDGET, FIRINGS_PER_NODE * len(order))
         final = self.final
         try:
@@ -228,8 +227,6 @@ class _Sweep:
     def _try_rules(self, node: Apply) -> list[Variable | None] | None:
         ctx = self.ctx
         quiet = ctx.quiet.get(node) or self.unknown
-        if quiet.askers and node in self.touched:
-            quiet = ctx.quiet_node(quiet.phases, quiet.askers, quiet.due | quiet.askers)
         tried = self.tried.get((id(node.op), quiet))
         if tried is None:
             tried = self._tried(node.op, quiet)
@@ -237,6 +234,7 @@ class _Sweep:
             return None
         unproved, asked = ctx.unproved, ctx.asked
         askers: list[str] = []
+        ctx.start_node()
         start = perf_counter()
         for rule, tally in tried.rules:
             replacement = None
@@ -256,11 +254,14 @@ class _Sweep:
             if ctx.asked != asked:
                 asked = ctx.asked
                 askers.append(rule.name)
-        if ctx.unproved == unproved:
-            after = tried.after
-            if not after.askers.issuperset(askers):
-                after = ctx.quiet_node(after.phases, after.askers.union(askers), after.due)
+        # What could not be proved may be later, so that all rules of the phase are tried again.
+        after = tried.after if ctx.unproved == unproved else quiet
+        if not after.askers.issuperset(askers):
+            after = ctx.quiet_node(after.phases, after.askers.union(askers), after.due)
+        if after is not self.unknown:
             ctx.quiet[node] = after
+        if askers:
+            ctx.keep_answers(node)
         return None
 
     def _tried(self, op: Any, quiet: Quiet) -> _Tried:
@@ -541,7 +542,8 @@ def _run_phase(table: RuleTable, ctx: RewriteContext, log: Optimized) -> None:
     """Sweep until nothing more can fire.
 
     One sweep reaches a fixed point, because rules look at a node and what is below it. Only a rule
-    that asked for the readers of a variable may find something new after the first sweep.
+    that asked for the readers of a variable, and would be told of others now, may find something
+    new after the first sweep.
     """
     excluded: set[str] = set()
     sweeps = 0
@@ -556,7 +558,7 @@ def _run_phase(table: RuleTable, ctx: RewriteContext, log: Optimized) -> None:
             excluded.update(loop.names[-1:] or [r for r in [log.last_rule()] if r])
             continue
         sweeps += 1
-        if not (sweep.fired and ctx.asked_readers):
+        if not sweep.fired or table.names.isdisjoint(ctx.take_snapshot(log.outputs)):
             break
 
 

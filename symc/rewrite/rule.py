@@ -290,15 +290,22 @@ class RuleTable:
     ----------
     phase : str
     selection : Selection
+
+    Attributes
+    ----------
+    names : set of str
+        Of the rules.
     """
 
     def __init__(self, phase: str, selection: Selection) -> None:
         self.phase = phase
+        self.names: set[str] = set()
         self._by_root: dict[Hashable, list[Rule]] = {}
         self._found: dict[Hashable, tuple[Rule, ...]] = {}
         self._by_op: dict[int, tuple[Any, tuple[Rule, ...]]] = {}
         for entry in _rules.values():
             if phase in entry.phases and selection.allows(entry.name, entry.tags):
+                self.names.add(entry.name)
                 for root in entry.roots if entry.pattern is None else _pattern_roots(entry):
                     self._by_root.setdefault(root, []).append(entry)
 

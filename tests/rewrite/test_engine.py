@@ -326,6 +326,72 @@ def test_rules_are_tried_again_only_where_readers_have_changed() -> None:
     assert len(tried) == 3
 
 
+def test_rules_are_asked_again_where_as_many_others_read() -> None:
+    def swap(node: Any, ctx: Any) -> Any:
+        return sin(node.inputs[0])
+
+    def read_by_sines(node: Any, ctx: Any) -> Any:
+        readers = ctx.clients(node.outputs[0])
+        sines = all(r is not None and r.op.scalar_op.name == "sin" for r in readers)
+        return sqr(node.inputs[0]) if readers and sines else None
+
+    with toy_rules((swap, {"ops": [cos]}), (read_by_sines, {"ops": [exp]})):
+        new = rewritten(cos(exp(dvector("x"))))
+    assert names_of(new) == ["sqr", "sin"]
+
+
+def test_rules_are_asked_again_about_readers_of_what_others_read_too() -> None:
+    def let_go(node: Any, ctx: Any) -> Any:
+        return sin(node.inputs[0].owner.inputs[0])
+
+    def below_is_read_once(node: Any, ctx: Any) -> Any:
+        (y,) = node.inputs[0].owner.inputs
+        return sqr(y) if ctx.readers(y) == 1 else None
+
+    lowest = exp(dvector("x"))
+    middle = neg(lowest)
+    with toy_rules((let_go, {"ops": [cos]}), (below_is_read_once, {"ops": [tanh]})):
+        new = rewritten(tanh(middle), log(middle), cos(lowest))
+    assert names_of(new[0]) == ["exp", "sqr"]
+
+
+def test_rules_of_two_phases_are_asked_again_in_the_second() -> None:
+    def let_go(node: Any, ctx: Any) -> Any:
+        return sin(node.inputs[0].owner.inputs[0])
+
+    def only_reader(node: Any, ctx: Any) -> Any:
+        return sqr(node.inputs[0]) if ctx.readers(node.inputs[0]) == 1 else None
+
+    def nothing(node: Any, ctx: Any) -> Any:
+        return None
+
+    shared = exp(dvector("x"))
+    with toy_rules(
+        (only_reader, {"ops": [tanh], "phase": ("canonical", "specialise")}),
+        (let_go, {"ops": [cos], "phase": "stable"}),
+        (nothing, {"ops": [sin], "phase": "blas"}),
+    ):
+        new = rewritten(tanh(shared), cos(shared))
+    assert names_of(new[0]) == ["exp", "sqr"]
+
+
+def test_rules_that_could_not_prove_lengths_are_asked_again_about_readers() -> None:
+    def let_go(node: Any, ctx: Any) -> Any:
+        return sin(node.inputs[0].owner.inputs[0])
+
+    def only_reader(node: Any, ctx: Any) -> Any:
+        x, y = node.inputs
+        if ctx.readers(x) == 1:
+            return sqr(x) + y
+        return x if ctx.same_length(x, 0, y, 0) else None
+
+    x, y = dvector("x"), dvector("y")
+    shared = exp(x)
+    with toy_rules((only_reader, {"ops": [mul]}), (let_go, {"ops": [cos]})):
+        new = rewritten(shared * y, cos(shared), facts=Facts([x, y]))
+    assert names_of(new[0]) == ["exp", "sqr", "add"]
+
+
 # ---- misbehaviour
 
 
