@@ -164,6 +164,9 @@ def test_shapes():
     np.testing.assert_array_equal(output(one, IMAGES), IMAGES[..., -1])
     with pytest.raises(ValueError, match="90 elements"):
         layers.ReshapeLayer((1, 3, 6, 5), (7, 13))
+    # a length that is not known but stays the same says nothing about the others
+    assert layers.ReshapeLayer((None, 3, 6, 5), ([0], -1, 10)).output_shape == (None, 9, 10)
+    assert layers.ReshapeLayer((None, 3, None), (-1, [2], [2])).output_shape == (None, None, None)
     with pytest.raises(ValueError, match="drops axis 1"):
         layers.DimshuffleLayer((2, 3), (0,))
 

@@ -8,6 +8,8 @@ from abc import ABCMeta
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import numpy as np
+
 import symc
 from symc.gof.utils import simple_extract_stack
 from symc.nn import utils
@@ -20,6 +22,9 @@ SUPPORTS_APART = 40
 
 
 def _check_lengths(shape: Sequence[Any], what: str) -> None:
+    for n in shape:
+        if isinstance(n, (float, np.floating)):
+            raise TypeError(f"{what} has shape {tuple(shape)}: lengths are whole numbers, got {n}")
     if any(n is not None and not isinstance(n, symc.Variable) and n <= 0 for n in shape):
         raise ValueError(
             f"{what} has shape {tuple(shape)}: lengths must be positive, or None where they are "
@@ -187,6 +192,14 @@ class Layer(metaclass=_Built):
             raise ValueError(
                 f"{self._called()} with input of shape {self.input_shape}: {what} has shape "
                 f"{tuple(shape)}, expected {tuple(wanted)}"
+            )
+
+    def _check_function(self, function: Any, what: str) -> None:
+        """Refuse what can't be called: the name of a function, say."""
+        if not callable(function):
+            raise TypeError(
+                f"{self._called()}: {what} is a function of expressions, such as symc.tensor.max, "
+                f"got {type(function).__name__}: {function!r:.80}"
             )
 
     def _check_least(self, least: int, **numbers: tuple[int, ...]) -> None:

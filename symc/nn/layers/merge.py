@@ -191,6 +191,8 @@ class ElemwiseMergeLayer(MergeLayer):
     ------
     ValueError
         If shapes don't fit.
+    TypeError
+        If `merge_function` can't be called.
     """
 
     def __init__(
@@ -201,6 +203,7 @@ class ElemwiseMergeLayer(MergeLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(incomings, **kwargs)
+        self._check_function(merge_function, "merge_function")
         self.merge_function = merge_function
         self.cropping = cropping
         self.get_output_shape_for(self.input_shapes)

@@ -221,10 +221,17 @@ class GaussianNoiseLayer(Layer):
     sigma : float or scalar tensor
         Standard deviation.
     name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If `sigma` is a negative number.
     """
 
     def __init__(self, incoming: Any, sigma: Any = 0.1, **kwargs: Any) -> None:
         super().__init__(incoming, **kwargs)
+        if not isinstance(sigma, symc.Variable) and sigma < 0:
+            raise ValueError(f"{self._called()}: sigma is not negative, got {sigma}")
         self._srng = new_streams()
         self.sigma = sigma
 

@@ -229,6 +229,11 @@ class StandardizationLayer(Layer):
         'spatial' or 'auto' for others, all but the first two.
     epsilon : float
     name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If an axis does not exist, or there is none to average over.
     """
 
     def __init__(
@@ -245,6 +250,11 @@ class StandardizationLayer(Layer):
         elif isinstance(axes, int):
             axes = (axes,)
         self.axes = tuple(self._axis(a) for a in axes)
+        if not self.axes:
+            raise ValueError(
+                f"{self._called()} has no axes to average over in an input of shape "
+                f"{self.input_shape}: with axes='spatial' these are the axes after the second"
+            )
         self.epsilon = epsilon
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:

@@ -290,6 +290,8 @@ class FeaturePoolLayer(Layer):
     ------
     ValueError
         If groups don't divide the axis.
+    TypeError
+        If `pool_function` can't be called.
     """
 
     def __init__(
@@ -303,6 +305,7 @@ class FeaturePoolLayer(Layer):
         super().__init__(incoming, **kwargs)
         self.pool_size = pool_size
         self.axis = self._axis(axis)
+        self._check_function(pool_function, "pool_function")
         self.pool_function = pool_function
         _check_groups(self)
 
@@ -380,12 +383,20 @@ class GlobalPoolLayer(Layer):
     pool_function : callable
         Takes a tensor and ``axis=``.
     name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If the input has fewer than three axes.
+    TypeError
+        If `pool_function` can't be called.
     """
 
     def __init__(
         self, incoming: Any, pool_function: Callable[..., Any] = T.mean, **kwargs: Any
     ) -> None:
         super().__init__(incoming, **kwargs)
+        self._check_function(pool_function, "pool_function")
         self.pool_function = pool_function
         if len(self.input_shape) < 3:
             raise ValueError(

@@ -108,7 +108,8 @@ class ReshapeLayer(Layer):
         """The shape, with what is known of the input put in."""
         shape = [input_shape[e[0]] if isinstance(e, list) else e for e in self.shape]
         shape = [None if isinstance(n, symc.Variable) else n for n in shape]
-        total, rest = _product(input_shape), _product([n for n in shape if n != -1])
+        given, wanted = self._without_copied(input_shape, shape)
+        total, rest = _product(given), _product([n for n in wanted if n != -1])
         if total is not None and rest is not None:
             fits = total % rest == 0 if -1 in shape else total == rest
             if not fits:
@@ -118,6 +119,14 @@ class ReshapeLayer(Layer):
                 )
         left = total // rest if total is not None and rest else None
         return tuple(left if n == -1 else n for n in shape)
+
+    def _without_copied(self, input_shape: Any, shape: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Both shapes, with 1 for unknown lengths of the input that the output has, too."""
+        given, wanted = list(input_shape), list(shape)
+        for k, entry in enumerate(self.shape):
+            if isinstance(entry, list) and given[entry[0]] is None:
+                given[entry[0]] = wanted[k] = 1
+        return given, wanted
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The input, reshaped."""
@@ -192,7 +201,7 @@ class PadLayer(Layer):
     Raises
     ------
     ValueError
-        If there are not as many widths as axes.
+        If there are not as many widths as axes, or one is negative.
     """
 
     def __init__(

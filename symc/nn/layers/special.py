@@ -180,12 +180,18 @@ class ExpressionLayer(Layer):
         None: that of the input. 'auto': found out from the expression, as far as it can be. A
         callable makes it of the input's shape.
     name : str, optional
+
+    Raises
+    ------
+    TypeError
+        If `function` can't be called.
     """
 
     def __init__(
         self, incoming: Any, function: Callable[[Any], Any], output_shape: Any = None, **kwargs: Any
     ) -> None:
         super().__init__(incoming, **kwargs)
+        self._check_function(function, "function")
         self.function = function
         self._output_shape = output_shape
 

@@ -26,10 +26,10 @@ def widths_of(width: Any, count: int) -> list[tuple[int, int]]:
     Raises
     ------
     ValueError
-        If their number is not `count`, or one is neither a number nor a pair.
+        If their number is not `count`, or one is neither a number nor a pair, or is negative.
     """
     if isinstance(width, (int, np.integer)):
-        return [(int(width),) * 2] * count
+        width = [int(width)] * count
     pairs = [(w, w) if isinstance(w, (int, np.integer)) else tuple(w) for w in width]
     if any(len(p) != 2 for p in pairs):
         raise ValueError(
@@ -38,6 +38,8 @@ def widths_of(width: Any, count: int) -> list[tuple[int, int]]:
         )
     if len(pairs) != count:
         raise ValueError(f"got the widths of {len(pairs)} axes, {width!r}, for {count} axes")
+    if any(n < 0 for pair in pairs for n in pair):
+        raise ValueError(f"the width of a border is not negative, got {width!r}")
     return [(int(before), int(after)) for before, after in pairs]
 
 
@@ -61,7 +63,7 @@ def pad(x: Any, width: Any, val: float = 0, batch_ndim: int = 1) -> Any:
     Raises
     ------
     ValueError
-        If there are not as many widths as axes.
+        If there are not as many widths as axes, or one is negative.
     """
     widths = widths_of(width, x.ndim - batch_ndim)
     lengths = [x.shape[k] for k in range(x.ndim)]
