@@ -156,8 +156,10 @@ def test_arrays_are_converted_once_and_only_without_loss() -> None:
 
 def test_mistakes_are_named() -> None:
     x, y = T.fmatrix("x"), T.ivector("y")
-    with pytest.raises(ValueError, match=r"(?s)longer.*batch_size=4 for 3 rows"):
-        Arrays(np.zeros(3), 4)
+    with pytest.raises(ValueError, match=r"(?s)no batch.*batch_size=4 for 3 rows"):
+        Arrays(np.zeros(3), 4, drop_last=True)
+    with pytest.raises(ValueError, match="no rows"):
+        Arrays(np.zeros((0, 3)), 1)
     with pytest.raises(ValueError, match=r"\(3,\) and shape \(4, 2\)"):
         InShared((np.zeros(3), np.zeros((4, 2))), 1)
     with pytest.raises(ValueError, match=r"2 array\(s\) for 1 input"):
@@ -182,8 +184,8 @@ def test_mistakes_are_named() -> None:
         as_data(_stream, 3)
     with pytest.raises(ValueError, match="bind"):
         next(Chunks(_chunks, 3).epoch(np.random.default_rng(0)))
-    with pytest.raises(ValueError, match="longer"):
-        minibatches(np.zeros(3), 4)
+    with pytest.raises(ValueError, match="no batch"):
+        minibatches(np.zeros(3), 4, drop_last=True)
 
 
 def test_an_empty_chunk_is_passed_over() -> None:

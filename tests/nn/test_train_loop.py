@@ -314,10 +314,24 @@ def test_an_interrupt_in_a_step_loses_nothing() -> None:
         np.testing.assert_array_equal(same, w)
 
 
+@pytest.mark.parametrize("whole", [Arrays((X, Y), 100), InShared((X, Y), 100)])
+def test_fewer_rows_than_a_batch_are_one_batch(whole: Any) -> None:
+    model = Linear()
+    records = model.train(whole, epochs=3).run()
+    means, w = by_hand(3, len(X))
+    assert [r["updates"] for r in records] == [1, 2, 3]
+    np.testing.assert_allclose([r["loss"] for r in records], [loss for loss, _ in means])
+    np.testing.assert_allclose(model.w.get_value(), w)
+
+
 def test_mistakes_are_named() -> None:
     model = Linear()
-    with pytest.raises(ValueError, match="longer than the data"):
-        model.train(epochs=1, batch_size=24)
+    with pytest.raises(ValueError, match=r"no batch.*\n.*batch_size=24 for 23 rows"):
+        model.train(epochs=1, batch_size=24, drop_last=True)
+    with pytest.raises(ValueError, match="no rows"):
+        model.train((X[:0], Y[:0]), epochs=1, batch_size=24)
+    with pytest.raises(TypeError, match=r"(?s)iterator is at its end.*generator.*makes one"):
+        model.train(((x, y) for x, y in [(X, Y)]), epochs=1)
     with pytest.raises(ValueError, match="need a batch_size"):
         model.train(epochs=1)
     with pytest.raises(ValueError, match="same length"):

@@ -196,7 +196,7 @@ def _data_of(data: Any, batch_size: int | None, shuffle: bool | str, drop_last: 
 def _in_order(arrays: Any, batch_size: int | None) -> Data:
     """Arrays in their own order, in batches of at most `batch_size`."""
     whole = Arrays(arrays, 1, shuffle=False)
-    return Arrays(whole.arrays, min(batch_size or whole.length, whole.length), shuffle=False)
+    return Arrays(whole.arrays, batch_size or whole.length, shuffle=False)
 
 
 def _compiled(

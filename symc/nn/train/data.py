@@ -55,6 +55,8 @@ def minibatches(
     arrays : array_like or sequence of array_like
         As many rows each.
     batch_size : int
+        Rows per batch; the last one has fewer where they don't divide the data, and so has the only
+        one of data with fewer rows than this.
     shuffle : bool or "batches"
         Whether rows are taken in random order; ``"batches"`` keeps each batch a range of rows, so
         that nothing is copied, and shuffles the batches.
@@ -71,7 +73,7 @@ def minibatches(
     Raises
     ------
     ValueError
-        If the arrays have different lengths, or fewer rows than a batch.
+        If the arrays have different lengths, or there is not one batch.
 
     Examples
     --------
@@ -100,12 +102,15 @@ class _Plan:
         self.drop_last = drop_last
 
     def check(self, length: int) -> None:
-        if self.batch_size > length:
+        if length == 0:
+            raise ValueError("there are no rows in the data")
+        if self.count(length) == 0:
             raise ValueError(
                 user_message(
-                    "a batch is longer than the data",
+                    "there is no batch: the only one is shorter than batch_size, and drop_last "
+                    "leaves it out",
                     got=f"batch_size={self.batch_size} for {length} rows",
-                    hint="give a batch_size of at most the number of rows",
+                    hint="give a batch_size of at most the number of rows, or drop_last=False",
                 )
             )
 
@@ -213,7 +218,7 @@ class Arrays(_Whole):
     Raises
     ------
     ValueError
-        If the arrays have different lengths, or fewer rows than a batch.
+        If the arrays have different lengths, or there is not one batch.
     """
 
     def __init__(
@@ -288,7 +293,7 @@ class InShared(_Whole):
     Raises
     ------
     ValueError
-        If the arrays have different lengths, or fewer rows than a batch.
+        If the arrays have different lengths, or there is not one batch.
     """
 
     def __init__(
@@ -446,7 +451,20 @@ def as_data(
     ------
     ValueError
         If arrays come without a batch_size, or anything else with one.
+    TypeError
+        If given an iterator, which can be gone through only once.
     """
+    if isinstance(data, Iterator):
+        raise TypeError(
+            user_message(
+                "an iterator is at its end after one pass, and a training makes many",
+                got=type(data).__name__,
+                expected="a function that makes one for each pass: of one argument, a generator of "
+                "random numbers",
+                hint="write Stream(function), or Chunks(function, batch_size) for large parts of "
+                "the data",
+            )
+        )
     if isinstance(data, Data) or callable(data):
         if batch_size is not None:
             raise ValueError(
