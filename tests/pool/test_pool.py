@@ -271,7 +271,7 @@ def test_operands_that_make_no_sense():
         pool.pool_2d(T.zmatrix(), 2)
     x, y, g = T.dmatrix(), T.dmatrix(), T.dmatrix()
     slope = symc.grad(None, x, known_grads={pool.pool_2d(x, 2): g})
-    with pytest.raises(ValueError, match=r"differ|do not fit") as caught:
+    with pytest.raises(ValueError, match=r"known gradient of Pooling.*has the shape \(2, 3\)") as caught:
         function([x, g], slope)(np.zeros((4, 4)), np.zeros((2, 3)))
     assert HERE in str(caught.value)
     with pytest.raises(TypeError, match="different kinds"):
