@@ -25,6 +25,7 @@ _FAMILIES: dict[str, type[Exception]] = {
 _MAX_OPERANDS = 6
 _MOST_SOURCES = 100  # variables to look at for the names behind an index
 _LABEL = re.compile(r"  (got|expected|at|hint): (.*)")
+_NUMPY_INDEX = re.compile(r"index (-?\d+) is out of bounds for axis \d+ with size (\d+)")
 
 
 def error_class(family: str) -> type[Exception]:
@@ -66,11 +67,20 @@ def node_error(
     user's line added.
     """
     parts = _message_parts(str(error) or type(error).__name__)
+    what, expected = "\n".join(parts["what"]), parts["expected"]
+    outside = _NUMPY_INDEX.fullmatch(what)
+    if outside and _picks_labels(node):
+        what, *expected = _outside(int(outside[1]), int(outside[2]), node)
     message = user_message(
-        "\n".join(parts["what"]),
+        what,
         where=parts["at"] or node_line(node),
-        got=[*parts["got"], f"while computing {node.op}", *operand_lines(node, values)],
-        expected=parts["expected"],
+        got=[
+            *parts["got"],
+            f"while computing {node.op}",
+            *(index_sources(node) if outside else ()),
+            *operand_lines(node, values),
+        ],
+        expected=expected,
         hint=parts["hint"] or hint,
     )
     return _same_class(error, message)
@@ -155,7 +165,7 @@ def check_error(
 
 def index_error(index: int, length: int, node: Apply | None) -> Exception:
     """The exception of an index that lies outside its axis."""
-    text = f"index {index} is out of bounds for an axis of length {length}"
+    text, expected = _outside(index, length, node)
     if node is None:
         return errors.IndexOutOfBoundsError(user_message(text))
     return errors.IndexOutOfBoundsError(
@@ -163,6 +173,36 @@ def index_error(index: int, length: int, node: Apply | None) -> Exception:
             text,
             where=node_line(node),
             got=[f"while computing {node.op}", *index_sources(node), *operand_lines(node, None)],
-            expected=f"-{length} <= index < {length}" if length else "no index: the axis is empty",
+            expected=expected,
         )
     )
+
+
+def _outside(index: int, length: int, node: Apply | None) -> tuple[str, str]:
+    """That an index lies outside its axis, and what was expected."""
+    if node is not None and _picks_labels(node):
+        label = index + length if index < 0 else index
+        return f"label {label} is out of bounds for {length} classes", f"0 <= label < {length}"
+    expected = f"-{length} <= index < {length}" if length else "no index: the axis is empty"
+    return f"index {index} is out of bounds for an axis of length {length}", expected
+
+
+def _picks_labels(node: Apply) -> bool:
+    """Whether an index of `node` is ``switch(y < 0, y - n, y)``.
+
+    So cross-entropies move negative labels out of bounds, where indices count from the end.
+    """
+    for index in node.inputs[1:]:
+        operands = _operands_of(index, "switch")
+        if len(operands) == 3:
+            condition, moved, y = operands
+            if y in _operands_of(condition, "lt")[:1] and y in _operands_of(moved, "sub")[:1]:
+                return True
+    return False
+
+
+def _operands_of(variable: Variable, name: str) -> Sequence[Variable]:
+    """The operands of the scalar operation of this name that makes `variable` elementwise."""
+    node = variable.owner
+    made_so = node is not None and getattr(getattr(node.op, "scalar_op", None), "name", "") == name
+    return node.inputs if node is not None and made_so else ()
