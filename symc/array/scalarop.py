@@ -111,7 +111,7 @@ class ScalarOp(base.ScalarOp, metaclass=_AllScalarOps):
     vector = moves = holomorphic = False
     commutative = associative = idempotent = zero_at_zero = False
     identity: Any = None
-    absorbing = inverse_of = range = None
+    absorbing = inverse_of = range = twin = None
     monotone = 0
     cost = _COST
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..dtypes import DTYPES
 from ..loop.ir import APPLY_BYTES
-from ..scalar.ctext import SHORT_NAME, c_literal
+from ..scalar.ctext import SHORT_NAME, c_literal, fill
 from ..scalar.expr import Expr
 from ..scalar.op import ScalarOp
 
@@ -53,6 +53,9 @@ _STRIP_BODY = """ {{
 """`to` is `from`, or does not overlap it. The last vector is computed first, from operands that are
 still there, and stored last, over what the vectors before it have stored.
 """
+_TWIN_HEAD = """\
+__attribute__((noinline, weak, visibility("hidden")))
+void {name}({ctype} *restrict to, {ctype} *restrict twin, const {ctype} *restrict x, int64_t n)"""
 _MAX_INLINE = 60
 _INLINE_OPS = ("add", "sub", "mul")
 _PLAIN_INTEGERS = {"lt", "le", "gt", "ge", "eq", "neq", "minimum", "maximum", "size_div"}
@@ -279,6 +282,16 @@ class ExprPrinter:
         head = _STRIP_HEAD.format(name=name, ctype=ctype)
         text = head + _STRIP_BODY.format(ctype=ctype, lanes=lanes, value=value)
         self.outlined[name] = Outlined(name, text, head, frozenset(op.needs))
+        return name
+
+    def twin_function(self, op: ScalarOp, dtype: str) -> str:
+        """The name of a function that does so for `op` and its twin, with two results."""
+        assert op.twin is not None
+        other, both = op.twin
+        name = f"sy_strip_{op.name}_{other}_{SHORT_NAME[dtype]}"
+        head = _TWIN_HEAD.format(name=name, ctype=storage_type(dtype))
+        text = f"{head} {{ {fill(both + '{f}(to, twin, x, n)', dtype, ())}; }}\n"
+        self.outlined[name] = Outlined(name, text, head, frozenset([f"{both}.h"]))
         return name
 
     def index_text(self, block: Block, node: Expr, local: dict[Expr, str] | None = None) -> str:

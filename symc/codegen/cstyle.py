@@ -347,9 +347,14 @@ class _NestPrinter:
 
     def _apply(self, stmt: ir.Apply) -> None:
         array = self.block.find(("array", stmt.array))
-        function = self.printer.strip_function(stmt.op, self.dtypes[stmt.array])
         count, *index = self._index_values([stmt.count, *(stmt.source.args if stmt.source else ())])
         source = f"&{self._element(stmt.source.payload, index)}" if stmt.source else array
+        if stmt.twin is not None:
+            twin = self.block.find(("array", stmt.twin))
+            function = self.printer.twin_function(stmt.op, self.dtypes[stmt.array])
+            self._line(f"{function}({array}, {twin}, {source}, {count});")
+            return
+        function = self.printer.strip_function(stmt.op, self.dtypes[stmt.array])
         self._line(f"{function}({array}, {source}, {count});")
 
     def _array(self, stmt: ir.Array) -> None:

@@ -16,7 +16,7 @@ from ..scalar.expr import Expr, substitute, walk
 from ..scalar.logic import ge, le
 from ..scalar.op import REGISTRY, ScalarOp, intern_call
 from .accumulate import BLOCK_GROUPS, Accumulator, Names, accumulator
-from .applied import applied_functions, is_function, side_by_side
+from .applied import applied_functions, apply_both, into_array, is_function, side_by_side, twins
 from .place import Placer, Point
 from .prepare import cost, first_of_run, product, rebuild_stage, run_place, stage_roots
 from .target import Target
@@ -456,8 +456,8 @@ class Loops:
     ) -> Values:
         """Compute what has a function for runs into arrays: what is read instead, by value.
 
-        So does what is called often, if its operands are in memory. `counts` are the number of
-        lanes in use and the length of the arrays.
+        So do twins, and what is called often, if its operands are in memory. `counts` are the
+        number of lanes in use and the length of the arrays.
         """
         found: Values = {}
         nodes = [n for n in walk(stage_roots(stage)) if n.kind == "call" and n.args]
@@ -471,7 +471,16 @@ class Loops:
                 found[node] = self.ctx.load(array, (lane,), node.dtype)
         if self.placer.kernel.risky:
             return found
-        for node in applied_functions(n for n in nodes if n.args[0].kind == "load"):
+        for node, pair in twins(nodes).items():
+            if node in found or any(is_function(n) for n in walk(node.args)):
+                continue
+            (operand,) = self.placer.place(node.args, point, self.values)
+            source = side_by_side(self.placer, operand, lane)
+            if source is None:
+                source = into_array(out, self.names, (), operand, lane, counts)
+            found |= apply_both(out, self.names, pair, source, lane, counts)
+        loads = [n for n in nodes if n.args[0].kind == "load" and n not in found]
+        for node in applied_functions(loads):
             (operand,) = self.placer.place(node.args, point, self.values)
             source = side_by_side(self.placer, operand, lane)
             if source is not None:

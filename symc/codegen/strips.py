@@ -18,7 +18,7 @@ from ..loop import ir
 from ..loop.kernel import Store
 from ..scalar.arith import minimum
 from ..scalar.expr import Expr, substitute, walk
-from .applied import applied_functions, is_function, side_by_side
+from .applied import applied_functions, apply_both, into_array, is_function, side_by_side, twins
 from .loops import Loops
 from .place import Point
 from .prepare import first_of_loads, first_of_run
@@ -64,7 +64,18 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
     zero = ctx.integer(0)
     sweeps = _sweeps(values)
     applied = applied_functions(sweeps)
+    pairs, counts = twins(sweeps), (width, length)
     for value in sweeps:
+        if value in held:
+            continue
+        if value in pairs:
+            source = _in_memory(loops, value.args[0], held, lane)
+            if source is None:
+                body: list[ir.Stmt] = []
+                (operand,) = _with_held(loops, body, value.args, held)
+                source = into_array(inside, names, body, operand, lane, counts)
+            held |= apply_both(inside, names, pairs[value], source, lane, counts)
+            continue
         array = names.fresh("strip")
         if (first := first_of_run(value, lane)) is not None:
             inside.append(ir.Array(array, value.dtype, length))
@@ -75,7 +86,7 @@ def strips(loops: Loops, axis: str, point: Point, low: Expr, high: Expr) -> list
         swept = value.args[0] if value in applied else value
         source = _in_memory(loops, swept, held, lane) if value in applied else None
         if source is None:
-            body: list[ir.Stmt] = []
+            body = []
             (text,) = _with_held(loops, body, [swept], held)
             body.append(Store(array, (lane,), text))
             inside.append(ir.For(index, zero, width, tuple(body), loops.kind))

@@ -302,6 +302,12 @@ class _NestCheck:
             fail("Apply", f"{stmt.op.name} must be vector code for one {found[0]} and give one")
         if stmt.source is not None and (stmt.source.kind, stmt.source.dtype) != ("load", found[0]):
             fail("Apply", f"{stmt.source!r} is no load of a {found[0]}")
+        if stmt.twin is not None:
+            other = scope.find(("array", stmt.twin))
+            if stmt.op.twin is None or stmt.source is None or other is None:
+                fail("Apply", f"{stmt.op.name} cannot store its twin to {stmt.twin}")
+            if other[0] != found[0] or len({stmt.array, stmt.twin, stmt.source.payload}) < 3:
+                fail("Apply", f"{stmt.twin} must be a further array of {found[0]}")
 
     def _rank(self, key: str) -> int:
         layout = self.nest.layouts.get(key)

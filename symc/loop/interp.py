@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..scalar.expr import Expr
+from ..scalar.op import by_name
 from . import ir
 from .evaluate import Evaluator, OutOfRangeError, size_value
 from .kernel import Axis, Kernel, Reduction, Stage, Store
@@ -314,7 +315,12 @@ class _NestRun:
             self.arrays[stmt.array][: len(points)] = values
         elif isinstance(stmt, ir.Apply):
             part = self.arrays[stmt.array][: int(self._value(stmt.count))]
-            part[:] = stmt.op.numpy_eval(self._operands(stmt, part))
+            operands = self._operands(stmt, part)
+            if stmt.twin is not None:
+                assert stmt.op.twin is not None
+                twin = by_name(stmt.op.twin[0])
+                self.arrays[stmt.twin][: len(part)] = twin.numpy_eval(operands)
+            part[:] = stmt.op.numpy_eval(operands)
         elif isinstance(stmt, ir.Prefetch):
             pass  # a hint
         elif isinstance(stmt, ir.CheckIndex):

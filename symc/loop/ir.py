@@ -151,12 +151,16 @@ class Apply:
     source : Expr or None
         The load of the first operand, of the array's type; the others follow it in memory. None:
         the operands are the elements of the array itself.
+    twin : str or None
+        Another array, to which the values of the op's twin (``op.twin``) are stored as well. The
+        operands are then in neither.
     """
 
     array: str
     op: ScalarOp
     count: Expr
     source: Expr | None = None
+    twin: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -156,7 +156,8 @@ def _statement(stmt: ir.Stmt) -> str:
         return f"{stmt.array}[:{format_expr(stmt.count)}] = run of {format_expr(stmt.value)}"
     if isinstance(stmt, ir.Apply):
         source = "" if stmt.source is None else f" from {format_expr(stmt.source)} on"
-        return f"{stmt.array}[:{format_expr(stmt.count)}] by {stmt.op.name}{source}"
+        twin = "" if stmt.twin is None else f" and its twin to {stmt.twin}"
+        return f"{stmt.array}[:{format_expr(stmt.count)}] by {stmt.op.name}{twin}{source}"
     if isinstance(stmt, ir.For):
         step = f" step {stmt.step}" if stmt.step != 1 else ""
         span = f"{format_expr(stmt.start)} .. {format_expr(stmt.stop)}"

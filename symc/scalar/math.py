@@ -340,6 +340,7 @@ sin = function(
     "Sine of x in radians.",
     c="sy_sin",
     needs=TRIG,
+    twin=("cos", "sy_sin_cos"),
     c_complex="csin",
     vector=True,
     zero_at_zero=True,

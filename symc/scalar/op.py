@@ -86,6 +86,10 @@ class ScalarOp:
         C function ``f(out, count, *operands)`` that computes the values of a run of `count`
         points, along which the last operand grows by one; for functions in which neighbouring
         points share work. Its header is the first of `needs`, with ``_fill`` added.
+    twin : (str, str), optional
+        Name of an op that shares most of its work, and the C function
+        ``f(out, out_of_twin, operands, count)`` that computes both, without precision suffix; it
+        is in a header of its name.
     moves : bool
         Whether it only moves values, so that float16 needs no detour through float32.
     holomorphic : bool
@@ -129,6 +133,7 @@ class ScalarOp:
         needs: tuple[str, ...] = (),
         vector: bool = False,
         run: str | None = None,
+        twin: tuple[str, str] | None = None,
         moves: bool = False,
         holomorphic: bool = False,
         fold: Callable[[Context, tuple[Expr, ...]], Expr | None] | None = None,
@@ -157,7 +162,7 @@ class ScalarOp:
         self.kinds = kinds
         self.needs = needs
         self.vector = vector
-        self.run = run
+        self.run, self.twin = run, twin
         self.moves = moves
         self.holomorphic = holomorphic
         self.fold = fold

@@ -122,6 +122,8 @@ def loop(*body, kind="serial", **more):
 
 
 F = C.const(1, "float64")
+TWO = ir.Array("a", "float64", 8), ir.Array("b", "float64", 8)
+IN_B = C.load("b", (ZERO,), "float64")
 NESTS = [
     (nest(Store("x", (I,), F)), "index<i> is not in scope"),
     (nest(loop(ir.Let("v", X1)), Store("x", (ZERO,), V)), "local<v> is not in scope"),
@@ -150,6 +152,9 @@ NESTS = [
     (nest(ir.Array("a", "float64", 8), ir.Apply("a", REGISTRY["exp"], F)), "the count int64"),
     (nest(ir.Array("a", "int8", 64), ir.Apply("a", REGISTRY["exp"], ONE)), "exp must be vector"),
     (nest(ir.Array("a", "float64", 8), ir.Apply("a", REGISTRY["add"], ONE)), "add must be vector"),
+    (nest(*TWO, ir.Apply("a", REGISTRY["exp"], ONE, IN_B, "b")), "exp cannot store its twin to b"),
+    (nest(*TWO, ir.Apply("a", REGISTRY["sin"], ONE, None, "b")), "sin cannot store its twin to b"),
+    (nest(*TWO, ir.Apply("a", REGISTRY["sin"], ONE, IN_B, "b")), "b must be a further array"),
     (nest(ir.Prefetch("q", ONE, ONE), layouts={"x": (ONE,)}), "q must be an operand"),
 ]
 

@@ -27,6 +27,9 @@ SY_FN float sy_libm_trigf(float x, float which) {
   return which == SY_WHICH_SIN ? sinf(x) : which == SY_WHICH_COS ? cosf(x) : tanf(x);
 }
 
+SY_FN int sy_is_far(double x) { return fabs(x) > SY_NEAR_ANGLE; }
+SY_FN int sy_is_farf(float x) { return fabsf(x) > SY_NEAR_ANGLEF; }
+
 #if defined(__x86_64__) && defined(__ELF__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__CUDACC__)
 
@@ -38,11 +41,11 @@ __attribute__((simd("notinbranch"), const)) float sy_far_trigf(float x, float ne
     __asm__("sy_far_trig32");
 
 static __attribute__((used)) double sy_far_trig64(double x, double near, double which) {
-  return fabs(x) > SY_NEAR_ANGLE ? sy_libm_trig(x, which) : near;
+  return sy_is_far(x) ? sy_libm_trig(x, which) : near;
 }
 
 static __attribute__((used)) float sy_far_trig32(float x, float near, float which) {
-  return fabsf(x) > SY_NEAR_ANGLEF ? sy_libm_trigf(x, which) : near;
+  return sy_is_farf(x) ? sy_libm_trigf(x, which) : near;
 }
 
 /* The variant of sy_far_trig<bits> for n lanes in registers of class `isa`; any_above(x, limit) says
@@ -93,11 +96,11 @@ SY_FAR_VARIANT(e, 16, 32, float, int32_t, SY_ABOVE_E32, SY_NEAR_ANGLEF)
 #else
 
 SY_FN double sy_far_trig(double x, double near, double which) {
-  return fabs(x) > SY_NEAR_ANGLE ? sy_libm_trig(x, which) : near;
+  return sy_is_far(x) ? sy_libm_trig(x, which) : near;
 }
 
 SY_FN float sy_far_trigf(float x, float near, float which) {
-  return fabsf(x) > SY_NEAR_ANGLEF ? sy_libm_trigf(x, which) : near;
+  return sy_is_farf(x) ? sy_libm_trigf(x, which) : near;
 }
 
 #endif
