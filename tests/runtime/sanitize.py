@@ -61,17 +61,19 @@ function(text, inputs=[VECTOR_IN], outputs=[VECTOR_OUT])(np.arange(3.0))
 RACE = '''
 from tests.runtime.programs import HEAD, function
 text = HEAD + """
+#include <unistd.h>
 static void task(void *context, int64_t first, int64_t last, int thread) {
+  usleep(1000); /* until the other threads are awake, however busy the machine is */
   for (int64_t k = first; k < last; k++) ++*(volatile int64_t *)context;
 }
 int symc_prologue(sy_call *c) { c->work = 1e9; return SY_OK; }
 int symc_body(sy_call *c) {
   *(int64_t *)c->out[0].data = 0;
-  c->api->parallel(task, c->out[0].data, 100000, c->threads);
+  c->api->parallel(task, c->out[0].data, 100, c->threads);
   return SY_OK;
 }
 """
-for _ in range(20):
+for _ in range(10):
     function(text, outputs=[("fresh", "int64", 0, -1)])()
 '''
 
