@@ -453,10 +453,14 @@ def sigmoid_binary_crossentropy(output: Any, target: Any) -> Any:
 
 
 def relu(x: Any, alpha: Any = 0) -> Any:
-    """Return ``max(x, 0)``, or x where positive and ``alpha x`` elsewhere."""
+    """Return ``max(x, 0)``, or x where positive and ``alpha x`` elsewhere.
+
+    The derivative at 0 is `alpha`, so 0 by default: what is exactly zero learns nothing. Theano has
+    the mean of both sides there, ``(1 + alpha) / 2``.
+    """
     x = as_tensor_variable(x)
     if isinstance(alpha, (int, float)) and alpha == 0:
-        return maximum(x, 0)
+        return maximum(0, x)  # of two that are equal the first has the derivative
     return switch(x > 0, x, alpha * x)
 
 

@@ -68,7 +68,8 @@ AT_ZERO: dict[str, Case] = {
     ),
     "size": (lambda x: abs(x).sum(), SIGNS, [0, 1, -1]),
     "sign": (lambda x: T.sgn(x).sum(), SIGNS, 0),
-    "relu": (lambda x: T.nnet.relu(x).sum(), np.array([1.0, -2, 3]), [1, 0, 1]),
+    "relu": (lambda x: T.nnet.relu(x).sum(), np.array([1.0, -2, 3, 0, -0.0]), [1, 0, 1, 0, 0]),
+    "leaky": (lambda x: T.nnet.relu(x, 0.25).sum(), np.array([1.0, -2, 0]), [1, 0.25, 0.25]),
     "product with a zero": (lambda x: x.prod(), SIGNS, [-2, 0, 0]),
     "product of zeros": (lambda x: x.prod(), ZERO, 0),
     "products so far": (
