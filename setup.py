@@ -69,6 +69,7 @@ def extensions():
 
 DEMO = ["scikit-learn>=1.4", "matplotlib>=3.8", "rich>=13"]
 LEARN = ["scikit-learn>=1.6"]
+ONEDNN = ["onednn-cpu-gomp>=2023.1; sys_platform == 'linux' and platform_machine == 'x86_64'"]
 TEST = [
     "setuptools",  # the sanitizers' test builds the extension; Python 3.12 comes without it
     "pytest>=8",
@@ -79,6 +80,7 @@ TEST = [
     "pandas>=2.2",
     *DEMO,
     *LEARN,
+    *ONEDNN,
 ]
 BENCH = [
     "numexpr>=2.10",
@@ -116,7 +118,7 @@ setup(
         "learn": LEARN,
         "test": TEST,
         "bench": BENCH,
-        "onednn": ["onednn-cpu-gomp>=2023.1"],
+        "onednn": ONEDNN,
         "cuda": ["pycuda>=2024.1"],
         "docs": ["pydot>=2", *DEMO, *LEARN],
     },
