@@ -128,8 +128,10 @@ def test_wrong_shapes_are_errors_with_the_users_line(mode):
     ({"border_mode": ((1, 2, 3), 1)}, "border_mode"),
     ({"subsample": (1, 0)}, "subsample"),
     ({"subsample": (1.0, 2)}, "subsample"),
+    ({"subsample": 1.5}, r"(?s)subsample.*got: 1.5.*a positive integer, or 2 of them"),
     ({"filter_dilation": (1,)}, "filter_dilation"),
-    ({"num_groups": 0}, "num_groups"),
+    ({"num_groups": 0}, r"(?s)num_groups.*expected: a positive integer$"),
+    ({"input_shape": (1, 3, 5, 6), "image_shape": (1, 3, 5, 5)}, "two names of one argument"),
 ])
 def test_options_that_make_no_sense(options, text):
     with pytest.raises(ValueError, match=text):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,16 +23,16 @@ def as_steps(given: Any, ndim: int, what: str) -> tuple[int, ...]:
     ValueError
         If there are more or fewer, or one is no positive integer.
     """
-    values = [given] * ndim if isinstance(given, (int, np.integer)) else list(given)
+    values = list(given) if isinstance(given, Iterable) else [given] * ndim
     good = len(values) == ndim and all(
         isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 1 for v in values
     )
     if not good:
         raise ValueError(
             user_message(
-                f"{what} of a convolution of {ndim} spatial axes",
+                f"{what} of a convolution",
                 got=repr(given),
-                expected=f"{ndim} positive integers",
+                expected="a positive integer" + (f", or {ndim} of them" if ndim > 1 else ""),
             )
         )
     return tuple(int(v) for v in values)

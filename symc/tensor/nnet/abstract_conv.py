@@ -256,6 +256,8 @@ def conv2d(
         If an operand has the wrong number of axes.
     ShapeError (a ValueError)
         If lengths that are known do not fit, now or when the function runs.
+    ValueError
+        If another argument makes no sense, or both `input_shape` and `image_shape` are given.
 
     Examples
     --------
@@ -264,6 +266,14 @@ def conv2d(
     TensorType(float64, 4D)
     """
     geometry = _geometry(2, border_mode, subsample, filter_flip, filter_dilation, num_groups)
+    if image_shape is not None and input_shape is not None:
+        raise ValueError(
+            user_message(
+                "input_shape and image_shape of conv2d are two names of one argument",
+                got=f"input_shape={input_shape} and image_shape={image_shape}",
+                expected="one of them",
+            )
+        )
     hint = image_shape if input_shape is None else input_shape
     return _conv(2, input, filters, hint, filter_shape, geometry, unshared)
 
