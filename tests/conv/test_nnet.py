@@ -196,4 +196,8 @@ def test_the_hierarchical_softmax_is_a_distribution():
     labels = np.array([0, 3, 10, 5, 6, 11])
     some = function([v], T.nnet.h_softmax(v, 6, 12, 3, 4, w1, b1, w2, b2, labels))(x)
     np.testing.assert_allclose(some, whole[range(6), labels])
+    for wrong in (-1, 12):
+        labels[2] = wrong
+        with pytest.raises(AssertionError, match="targets are outputs"):
+            function([v], T.nnet.h_softmax(v, 6, 12, 3, 4, w1, b1, w2, b2, labels))(x)
     assert function([v], T.nnet.h_softmax(v, 6, 10, 3, 4, w1, b1, w2, b2))(x).shape == (6, 10)

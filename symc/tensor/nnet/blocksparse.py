@@ -8,7 +8,10 @@ from ...array.convert import as_tensor_variable
 from ...errors import user_message
 from ...ops.advanced import advanced_index
 from ...ops.alloc import arange, zeros
+from ...ops.control import Assert
 from ...ops.dot import dot, tensordot
+from ...ops.math import and_
+from ...ops.reduce import all as all_
 from ...ops.reduce import sum as sum_
 from ...ops.softmax import softmax
 from ...ops.write import inc_subtensor
@@ -85,6 +88,11 @@ def h_softmax(
     -------
     tensor
         (batch_size, n_outputs), or (batch_size,) with `target`.
+
+    Raises
+    ------
+    AssertionError
+        When run with a target outside [0, n_outputs).
     """
     x, w_classes, w_outputs, bias = map(as_tensor_variable, (x, W1, W2, b2))
     classes = softmax(dot(x, w_classes) + b1)
@@ -94,6 +102,8 @@ def h_softmax(
         wide = joint.reshape((batch_size, n_classes * n_outputs_per_class), ndim=2)
         return wide[:, :n_outputs]
     target = as_tensor_variable(target).flatten()
+    inside = all_(and_(target >= 0, target < n_outputs))
+    target = Assert("h_softmax: targets are outputs, from 0 to n_outputs - 1")(target, inside)
     which, place = target // n_outputs_per_class, target % n_outputs_per_class
     blocks = advanced_index(w_outputs, [which])
     scores = sum_(x.dimshuffle(0, 1, "x") * blocks, axis=1) + advanced_index(bias, [which])
