@@ -37,6 +37,7 @@ def applied_functions(nodes: Iterable[Expr]) -> dict[Expr, None]:
     ]
     uses = Counter(n.op for n in functions)
     many = len(functions) > MAX_INLINED or max(uses.values(), default=0) >= OFTEN
+    many = many or bool(twins(functions))  # one such C function is there anyway
     return dict.fromkeys(functions) if many else {}
 
 
