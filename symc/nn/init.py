@@ -6,6 +6,7 @@ does as well, and `initializer` makes a class of a function with hyperparameters
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -294,6 +295,14 @@ class _OfFunction(Initializer):
     function: Callable[..., Any]
 
     def __init__(self, **hyperparameters: Any) -> None:
+        taken = inspect.signature(type(self).function)
+        try:
+            taken.bind((), **hyperparameters)
+        except TypeError as problem:
+            raise TypeError(
+                f"{type(self).__name__} is made of a function of {taken}; got the hyperparameters "
+                f"{sorted(hyperparameters)}: {problem}"
+            ) from None
         self.hyperparameters = hyperparameters
 
     def sample(self, shape: Sequence[int]) -> np.ndarray:
@@ -314,7 +323,8 @@ def initializer(function: Callable[..., Any]) -> type[Initializer]:
     Returns
     -------
     class
-        Its instances are made with the hyperparameters as keywords.
+        Its instances are made with the hyperparameters as keywords; a TypeError says which the
+        function does not take, or lacks.
 
     Examples
     --------

@@ -125,6 +125,8 @@ def test_initial_values():
     assert (init.Constant(3.0)((2, 2)) == 3.0).all()
     again = pickle.loads(pickle.dumps(ramp(top=3.0)))
     assert again((2, 2)).tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    with pytest.raises(TypeError, match=r"ramp .*\(shape, top=1.0\).*'height'"):
+        ramp(height=3.0)
     for wrong in (init.GlorotUniform(), init.Orthogonal()):
         with pytest.raises(ValueError, match="two"):
             wrong((5,))
