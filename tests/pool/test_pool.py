@@ -198,6 +198,16 @@ def test_dtypes(dtype, ws, pad):
         np.testing.assert_allclose(found, expected, rtol=2e-3)
 
 
+@pytest.mark.parametrize("executor", ["FAST_RUN", "NUMPY"])
+def test_the_maximum_of_truth_values(executor):
+    x = T.tensor4(dtype="bool")
+    values = rng().normal(size=(2, 3, 5, 7)) > 0.8
+    f = function([x], pool.pool_2d(x, (2, 2), ignore_border=False, mode="max"), mode=executor)
+    found = f(values)
+    assert found.dtype == bool
+    assert np.array_equal(found, reference(values.astype(float), (2, 2), ignore_border=False))
+
+
 def test_nan_is_the_maximum_and_minus_infinity_is_one():
     v = T.dmatrix()
     x = np.array([[np.nan, 1, -np.inf, -np.inf], [0, 2, -np.inf, -np.inf]])
@@ -271,7 +281,8 @@ def test_operands_that_make_no_sense():
         pool.pool_2d(T.zmatrix(), 2)
     x, y, g = T.dmatrix(), T.dmatrix(), T.dmatrix()
     slope = symc.grad(None, x, known_grads={pool.pool_2d(x, 2): g})
-    with pytest.raises(ValueError, match=r"known gradient of Pooling.*has the shape \(2, 3\)") as caught:
+    text = r"known gradient of Pooling.*has the shape \(2, 3\)"
+    with pytest.raises(ValueError, match=text) as caught:
         function([x, g], slope)(np.zeros((4, 4)), np.zeros((2, 3)))
     assert HERE in str(caught.value)
     with pytest.raises(TypeError, match="different kinds"):

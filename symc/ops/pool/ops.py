@@ -88,6 +88,8 @@ def _patterned(term: Any, x: Any) -> Any:
 
 
 def _lowest(dtype: str) -> Any:
+    if np.dtype(dtype).kind == "b":
+        return False
     return -np.inf if np.dtype(dtype).kind == "f" else np.iinfo(dtype).min
 
 
