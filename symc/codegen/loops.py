@@ -17,7 +17,7 @@ from ..scalar.logic import ge, le
 from ..scalar.op import REGISTRY, ScalarOp, intern_call
 from .accumulate import BLOCK_GROUPS, Accumulator, Names, accumulator
 from .applied import applied_functions, apply_both, into_array, is_function, side_by_side, twins
-from .place import Placer, Point
+from .place import Placer, Point, known_before
 from .prepare import cost, first_of_run, product, rebuild_stage, run_place, stage_roots
 from .target import Target
 
@@ -460,7 +460,7 @@ class Loops:
         number of lanes in use and the length of the arrays.
         """
         found: Values = {}
-        nodes = [n for n in walk(stage_roots(stage)) if n.kind == "call" and n.args]
+        nodes = [n for n in known_before(stage, self.values) if n.kind == "call" and n.args]
         for node in nodes:
             if run_place(node) is None:
                 continue

@@ -7,10 +7,10 @@ one stride are collapsed into one. ``strided``: operands keep their axes and run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from ..loop.ir import Nest, Stmt
-from ..loop.kernel import Axis, Store
+from ..loop.kernel import Axis, Stage, Store
 from ..scalar.expr import Expr, walk
 from .expand import rebuilt
 from .prepare import (
@@ -21,6 +21,7 @@ from .prepare import (
     product,
     run_place,
     run_time_strides,
+    stage_roots,
 )
 
 Point = dict[str, Expr]
@@ -259,3 +260,20 @@ class Placer:
         """Operands that need stride 1 along their last axis."""
         needed = self._unit_operands()
         return tuple(o.key for o in self.kernel.operands if o.key in needed)
+
+
+def known_before(stage: Stage, values: Container[Expr]) -> list[Expr]:
+    """What a stage computes without the values that it keeps itself, operands first.
+
+    Parameters
+    ----------
+    stage : Stage
+    values : container of Expr
+        The kept values that are there when the stage begins.
+    """
+    known: dict[Expr, None] = {}
+    for node in walk(stage_roots(stage)):
+        kept_here = node.kind == "local" and node not in values
+        if not kept_here and all(a in known for a in node.args):
+            known[node] = None
+    return list(known)

@@ -138,3 +138,16 @@ def test_the_interpreter_stores_both():
     run_nest(nest, known, lambda payload: {}[payload])
     np.testing.assert_array_equal(known["y"], np.sin(x))
     np.testing.assert_array_equal(known["z"], np.cos(x))
+
+
+def test_pairs_of_what_the_same_stage_keeps():
+    rng = np.random.default_rng(8)
+    start, factors = rng.standard_normal((2, 5, 40))
+    x, y = T.dmatrix(), T.dmatrix()
+    v, expected = x, start
+    for _ in range(6):
+        v = T.sin(v) - 0.1 * T.sum(v * y, axis=1, keepdims=True) * T.cos(v)
+        total = (expected * factors).sum(axis=1, keepdims=True)
+        expected = np.sin(expected) - 0.1 * total * np.cos(expected)
+    found = symc.function([x, y], v)(start, factors)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
