@@ -445,11 +445,12 @@ def fill_to_alloc(node: Any, ctx: Any) -> Any:
 
 def _needs(x: Any, wanted: Any) -> bool:
     """Whether a length is asked of `wanted` itself."""
-    pending = [x]
+    pending, seen = [x], set[Any]()
     while pending:
         v = pending.pop()
         if v is wanted:
             return True
-        if v.owner is not None and not v.type.ndim:
+        if v not in seen and v.owner is not None and not v.type.ndim:
             pending.extend(v.owner.inputs)
+        seen.add(v)
     return False

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from symc.array.constructors import dvector
+from symc.array.constructors import dscalar, dvector
 from symc.gradient import grad
 from symc.graph.walk import toposort
 from symc.lower.facts import Facts
 from symc.ops import math as m
 from symc.ops.reduce import sum as sum_
+from symc.rewrite import elementwise
 from symc.rewrite.engine import optimize
 
 
@@ -65,3 +66,11 @@ def test_running_sums_stay_shared() -> None:
         totals.append(totals[-1] + term)
     new = optimize(totals[1:], Facts(terms)).outputs
     assert len(toposort(new)) == len(totals) - 1
+
+
+def test_scalars_that_a_length_uses_twice_are_looked_at_once() -> None:
+    length = other = dscalar()
+    for _ in range(200):
+        length = length * length
+    assert not elementwise._needs(length, dscalar())
+    assert elementwise._needs(length, other)
