@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,15 +195,44 @@ def highest(*ceilings: dict[str, Any]) -> dict[str, float]:
 
 
 def merged(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Several runs as one; of a case that several have, the last one counts."""
+    """Several runs as one; of a case that several have, the last one counts.
+
+    What each of them had to say about ratios is kept.
+    """
     whole = dict(results[-1])
     for key in ("versions", "cases"):
         whole[key] = {k: v for result in results for k, v in result[key].items()}
     whole["ceilings"] = highest(*(result["ceilings"] for result in results))
     whole["load"] = max(result["load"] for result in results)
     whole["runs"] = sum(result.get("runs", 1) for result in results)
+    whole["verdicts"] = [v for r in results for v in r.get("verdicts") or [_verdicts(r)]]
     whole["absent"] = [n for n in whole["absent"] if n not in whole["versions"]]
     return whole
+
+
+def _verdicts(result: dict[str, Any]) -> dict[str, str]:
+    """Ratios of a run by case, as the table has them."""
+    found = ((case, result["cases"].get(case.name)) for case in CASES)
+    return {case.name: _verdict(case, f["rows"]) for case, f in found if f is not None}
+
+
+def _run_by_run(result: dict[str, Any]) -> str:
+    """The ratios of each run, if there were several."""
+    runs = result.get("verdicts", ())
+    if len(runs) < 2:
+        return ""
+    rows = [
+        [case.name, *(run.get(case.name, "") for run in runs)]
+        for case in CASES
+        if any(run.get(case.name) for run in runs)
+    ]
+    head = ["case", *(f"run {k + 1}" for k in range(len(runs)))]
+    return "\n## The ratios of each run\n\n" + _markdown(head, rows)
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def text(table: list[tuple[str, ...]]) -> str:
@@ -243,9 +272,7 @@ each input read once, each result written once."""
     shown = {c.name: c.title.replace("*", r"\*") for c in CASES}
     titles = "\n".join(f"- `{c.name}`: {shown[c.name]}" for c in CASES if c.name in result["cases"])
     below = "".join(f"\n{line}\n" for line in notes(result))
-    rows = "\n".join("| " + " | ".join(line) + " |" for line in lines(result))
-    rule = "|" + "---|" * len(HEAD)
-    table = f"| {' | '.join(HEAD)} |\n{rule}\n{rows}\n{below}"
+    table = f"{_markdown(HEAD, lines(result))}{below}{_run_by_run(result)}"
     return f"# Benchmarks\n\n{paragraphs}\n\n{titles}\n\n{table}"
 
 

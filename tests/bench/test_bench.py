@@ -300,6 +300,15 @@ def test_frameworks_that_are_left_out_are_named(modules: Any) -> None:
     assert line in modules.report.page(result)
 
 
+def test_a_page_of_several_runs_has_the_ratios_of_each(modules: Any) -> None:
+    runs = [_result(1.0, 4.0), _result(3.0, 4.0)]
+    assert "each run" not in modules.report.page(runs[0])
+    whole = modules.report.merged([modules.report.merged(runs), _result(1.0, 5.0)])
+    page = modules.report.page(whole)
+    assert "3 runs, the last on" in page
+    assert "| small | 0.25 of 0.3 | 0.75 of 0.3 ! | 0.2 of 0.3 |\n" in page
+
+
 def test_frameworks_with_few_cases_are_said_to_have_only_these(modules: Any) -> None:
     result = _result(1.0, 2.0)
     for case in ("sum", "var"):
