@@ -499,9 +499,10 @@ class Loops:
         accumulators: Sequence[Accumulator],
         scratch: dict[str, str],
     ) -> list[ir.Stmt]:
-        """Sweep one axis in strips: values first, into small arrays, then their accumulation.
+        """Sweep one axis in strips: values first, into arrays, then their accumulation.
 
-        Parameters are those of :meth:`_lane_loops`. Neither loop waits for the other's latencies,
+        What is kept for later stages is read from there, all else lies in small arrays. Parameters
+        are those of :meth:`_lane_loops`. Neither loop waits for the other's latencies,
         and the functions, which make the code long, stand there once.
         """
         width_lanes = accumulators[0].lanes
@@ -512,7 +513,10 @@ class Loops:
         width = self.names.let(inside, minimum(self.ctx.integer(length), span[1] - start))
         inside += self._fetch_ahead(point | {axis.key: start}, axis, width)
         index, lane = self.names.index("l")
-        held = [(a, self.names.fresh("strip"), lane) for a in accumulators]
+        kept = {expr: scratch[key] for key, expr in stage.keep if key in scratch}
+        apart = [a for a in accumulators if a.reduction.value not in kept]
+        held = [(a, self.names.fresh("strip"), lane) for a in apart]
+        strips = {a: name for a, name, _ in held}
         inside += [ir.Array(name, a.reduction.value.dtype, length) for a, name, _ in held]
         runs = self._runs(inside, stage, point | {axis.key: start + lane}, lane, (width, length))
         element: list[ir.Stmt] = []
@@ -527,9 +531,14 @@ class Loops:
         def group(number: Expr, count: Expr) -> ir.For:
             key, lane = self.names.index("l")
             body: list[ir.Stmt] = []
-            for acc, array, _ in held:
-                at = (number * lanes + lane,)
-                value = self.ctx.load(array, at, acc.reduction.value.dtype)
+            at = number * lanes + lane
+            for acc in accumulators:
+                expr = acc.reduction.value
+                array, where = strips.get(acc), at
+                if array is None:  # later stages read it, too
+                    array = kept[expr]
+                    where = self.position(point | {axis.key: start + at})
+                value = self.ctx.load(array, (where,), expr.dtype)
                 body += acc.update(lane, self.names.let(body, value), first + number)
             return ir.For(key, zero, count, tuple(body), self.kind)
 
