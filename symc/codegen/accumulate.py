@@ -21,6 +21,9 @@ BLOCK_GROUPS = 16
 FOLDED = 8
 """Lanes of an argmax that are left to be compared one by one."""
 
+EXTREMES = ("maximum", "minimum")
+"""The combining ops of extremes and of their indices."""
+
 
 class Names:
     """Fresh keys for the locals, arrays and indices of one nest."""
