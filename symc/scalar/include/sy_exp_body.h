@@ -31,14 +31,19 @@ SY_FN SY_REAL SY_NAME(pow2)(SY_REAL k) {
   return SY_NAME(from_bits)(SY_NAME(bits)(k + (SY_ROUND + SY_BIAS)) << SY_DIGITS);
 }
 
-/* v * 2^k with one rounding, where v is near 1 and -bias - digits - 10 <= k <= bias + 2.
- * The power is applied in two factors: 2 and 2^(k - 1), or 2^-64 and 2^(k + 64) for small k. */
+/* v * 2^k with one rounding, where v is near 1, -bias - digits - 10 <= k <= bias + 2, and shifted
+ * is k + SY_ROUND + 2 SY_BIAS. The power is applied in two halves, so that neither leaves the range
+ * of exponents: without a comparison, as selecting is slow where masks have no registers. */
+SY_FN SY_REAL SY_NAME(scale_shifted)(SY_REAL v, SY_REAL shifted) {
+  SY_UINT whole = SY_NAME(bits)(shifted); /* its last bits are k + 2 bias */
+  SY_UINT half = whole >> 1;
+  SY_REAL first = SY_NAME(from_bits)(half << SY_DIGITS);
+  return v * first * SY_NAME(from_bits)((whole - half) << SY_DIGITS);
+}
+
+/* The same for an integer k. */
 SY_FN SY_REAL SY_NAME(scale)(SY_REAL v, SY_REAL k) {
-  int small = k < -(SY_BIAS - SY_DIGITS - 10);
-  SY_REAL offset = small ? SY_ROUND + SY_BIAS + 64 : SY_ROUND + SY_BIAS - 1;
-  SY_REAL factor = small ? (SY_REAL)0x1p-64 : (SY_REAL)2;
-  SY_REAL power = SY_NAME(from_bits)(SY_NAME(bits)(k + offset) << SY_DIGITS);
-  return v * power * factor;
+  return SY_NAME(scale_shifted)(v, k + (SY_ROUND + 2 * SY_BIAS));
 }
 
 /* e^(r + c) for a reduced argument. */
@@ -46,28 +51,28 @@ SY_FN SY_REAL SY_NAME(exp_reduced)(SY_REAL r, SY_REAL c) {
   return 1 + (r + SY_LIBM(fma)(r * r, SY_NAME(expm1_tail)(r), c));
 }
 
-/* y, or the value of an exponential at an x beyond the limits, where the formulas give anything.
- * Selecting at the end is faster than limiting x: products that underflow are slow. */
-SY_FN SY_REAL SY_NAME(exp_special)(SY_REAL x, SY_REAL low, SY_REAL high, SY_REAL y) {
-  y = x < low ? (SY_REAL)0 : y;
-  return x > high ? (SY_REAL)INFINITY : y;
-}
-
 SY_FN SY_REAL SY_NAME(exp)(SY_REAL x) {
-  SY_REAL k = SY_LIBM(fma)(x, SY_LOG2E, SY_ROUND) - SY_ROUND;
+  /* Below the lower limit the formulas give anything, and 0 is selected at the end: that is faster
+   * than limiting x, as products that underflow are slow. */
+  const SY_REAL round = SY_ROUND + 2 * SY_BIAS;
+  x = x > SY_EXP_MAX ? SY_EXP_MAX : x; /* where e^x is infinite */
+  SY_REAL shifted = SY_LIBM(fma)(x, SY_LOG2E, round);
+  SY_REAL k = shifted - round;
   SY_REAL r = SY_LIBM(fma)(k, -SY_LN2_LOW, SY_LIBM(fma)(k, -SY_LN2, x));
   SY_REAL y = SY_LIBM(fma)(SY_NAME(exp_tail)(r), r, (SY_REAL)1);
-  y = SY_NAME(scale)(SY_LIBM(fma)(y, r, (SY_REAL)1), k);
-  return SY_NAME(exp_special)(x, SY_EXP_MIN, SY_EXP_MAX, y);
+  y = SY_NAME(scale_shifted)(SY_LIBM(fma)(y, r, (SY_REAL)1), shifted);
+  return x < SY_EXP_MIN ? (SY_REAL)0 : y;
 }
 
 SY_FN SY_REAL SY_NAME(exp2)(SY_REAL x) {
-  SY_REAL k = (x + SY_ROUND) - SY_ROUND;
-  SY_REAL f = x - k;
+  const SY_REAL round = SY_ROUND + 2 * SY_BIAS;
+  x = x > SY_EXP2_MAX ? SY_EXP2_MAX : x; /* where 2^x is infinite */
+  SY_REAL shifted = x + round;
+  SY_REAL f = x - (shifted - round);
   SY_REAL r = f * SY_LN2;
   SY_REAL c = SY_LIBM(fma)(f, SY_LN2, -r) + f * SY_LN2_LOW;
-  SY_REAL y = SY_NAME(scale)(SY_NAME(exp_reduced)(r, c), k);
-  return SY_NAME(exp_special)(x, SY_EXP2_MIN, SY_EXP2_MAX, y);
+  SY_REAL y = SY_NAME(scale_shifted)(SY_NAME(exp_reduced)(r, c), shifted);
+  return x < SY_EXP2_MIN ? (SY_REAL)0 : y;
 }
 
 /* A number as the unevaluated sum high + low. */

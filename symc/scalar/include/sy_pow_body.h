@@ -54,7 +54,8 @@ SY_FN SY_REAL SY_NAME(pow_positive)(SY_REAL x, SY_REAL y) {
   p.low = SY_LIBM(fma)(y, l.low, p.low);
   SY_NAME(exp_argument) e = SY_NAME(exp_reduce)(p.high, p.low);
   SY_REAL z = SY_NAME(scale)(SY_NAME(exp_reduced)(e.r, e.c), e.k);
-  return SY_NAME(exp_special)(p.high, SY_EXP_MIN, SY_EXP_MAX, z);
+  z = p.high < SY_EXP_MIN ? (SY_REAL)0 : z; /* beyond the limits the formulas give anything */
+  return p.high > SY_EXP_MAX ? (SY_REAL)INFINITY : z;
 }
 
 SY_FN SY_REAL SY_NAME(pow)(SY_REAL x, SY_REAL y) {
