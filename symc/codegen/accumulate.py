@@ -21,9 +21,6 @@ BLOCK_GROUPS = 16
 FOLDED = 8
 """Lanes of an argmax that are left to be compared one by one."""
 
-EXTREMES = ("maximum", "minimum")
-"""The combining ops of extremes and of their indices."""
-
 
 class Names:
     """Fresh keys for the locals, arrays and indices of one nest."""
@@ -138,9 +135,13 @@ class Accumulator:
         return ir.Array(key, dtype, self.lanes, self.ctx.const(self.start, dtype))
 
     def update(self, lane: Expr, value: Expr, group: Expr) -> list[ir.Stmt]:
-        """Take one value into a lane."""
+        """Take one value into a lane.
+
+        The value comes first, as an extreme looks there for NaN: what is waited for from one value
+        of a lane to the next then is the other comparison alone.
+        """
         old = self.ctx.load(self.acc, (lane,), self.own)
-        new = self._combine(old, cast_expr(self.ctx, value, self.own), self.own)
+        new = self._combine(cast_expr(self.ctx, value, self.own), old, self.own)
         return [Store(self.acc, (lane,), new)]
 
     def flush(self, kind: str) -> list[ir.Stmt]:

@@ -15,7 +15,7 @@ from ..scalar.arith import maximum, minimum
 from ..scalar.expr import Expr, substitute, walk
 from ..scalar.logic import ge, le
 from ..scalar.op import REGISTRY, ScalarOp, intern_call
-from .accumulate import BLOCK_GROUPS, EXTREMES, Accumulator, Names, accumulator
+from .accumulate import BLOCK_GROUPS, Accumulator, Names, accumulator
 from .applied import applied_functions, apply_both, into_array, is_function, side_by_side, twins
 from .place import Placer, Point, known_before
 from .prepare import cost, first_of_run, product, rebuild_stage, run_place, stage_roots
@@ -375,11 +375,8 @@ class Loops:
         sizes = [np.dtype(r.value.dtype).itemsize for r in stage.reductions]
         apart = self.kind == "simd" and any(map(is_function, walk(roots)))
         lanes = self.target.lanes(max(sizes), 0 if apart else cost(roots))
-        # an extreme waits for two comparisons, not for one addition, its index for three; two
-        # extremes wait at the same time
-        found = stage.reductions
-        slow = any(r.arg for r in found) or (len(found) == 1 and found[0].op.name in EXTREMES)
-        return 2 * lanes if slow else lanes
+        # an index waits for three comparisons, not for one addition
+        return 2 * lanes if any(r.arg for r in stage.reductions) else lanes
 
     def _lane_loops(
         self,
