@@ -406,9 +406,10 @@ def _extreme(
         out="upcast",
         numpy=numpy,
         c={
-            "f": f"({{0}} != {{0}} ? {{0}} : {{0}} {symbol} {{1}} ? {{0}} : {{1}})",
+            "f": f"sy_{name}{{f}}({{0}}, {{1}})",
             "biu": f"({{0}} {symbol} {{1}} ? {{0}} : {{1}})",
         },
+        needs=("sy_arith.h",),
         grad=lambda g, y, a, b: (switch(chosen(a, b), g, 0), switch(chosen(a, b), 0, g)),
         vector=True,
         fold=_folder(python, _extreme_rule),

@@ -213,8 +213,6 @@ SIMPLE = {
     "xlogy0": 2,
     "maximum": 2,
     "minimum": 2,
-    "sgn": 1,
-    "round_half_to_even": 1,
     "round_half_away": 1,
     "floordiv": 2,
     "floormod": 2,

@@ -1,5 +1,5 @@
-/* Integer division and powers for every width, and conversions, rounding and extrema of floats,
- * with NumPy's results where C leaves them undefined. */
+/* Integer division and powers for every width, and conversions and rounding of floats, with NumPy's
+ * results where C leaves them undefined. */
 #ifndef SY_INTEGER_H
 #define SY_INTEGER_H
 
@@ -72,17 +72,12 @@ SY_CONVERSIONS(double, f64)
 SY_CONVERSIONS(float, f32)
 #undef SY_CONVERSIONS
 
-/* Extrema propagate NaN. Rounding away from 0 adds the number below 1/2, which leaves it to
- * truncation whether the sum reaches the next integer. */
-#define SY_REAL_HELPERS(T, F, below_half)                                                \
-  SY_FN T sy_maximum##F(T a, T b) { return (a >= b) | (a != a) ? a : b; }                \
-  SY_FN T sy_minimum##F(T a, T b) { return (a <= b) | (a != a) ? a : b; }                \
-  SY_FN T sy_sgn##F(T x) { return x > 0 ? (T)1 : x < 0 ? (T)-1 : x == 0 ? (T)0 : x; }    \
-  SY_FN T sy_round_half_to_even##F(T x) { return rint##F(x); }                           \
+/* Adding the number below 1/2 leaves it to truncation whether the sum reaches the next integer. */
+#define SY_ROUNDING(T, F, below_half)                                                    \
   SY_FN T sy_round_half_away##F(T x) { return trunc##F(x + copysign##F(below_half, x)); }
 
-SY_REAL_HELPERS(double, , 0x1.fffffffffffffp-2)
-SY_REAL_HELPERS(float, f, 0x1.fffffep-2f)
-#undef SY_REAL_HELPERS
+SY_ROUNDING(double, , 0x1.fffffffffffffp-2)
+SY_ROUNDING(float, f, 0x1.fffffep-2f)
+#undef SY_ROUNDING
 
 #endif
